@@ -1,0 +1,22 @@
+import type { Layer, Service } from './service.ts'
+
+/** The layers by name; `surefoot.ts` builds them. */
+export interface Layers {
+  readonly observe: Layer
+  readonly deadline: Layer
+  readonly retry: Layer
+  readonly dispatch: Layer
+  readonly transport: Service
+}
+
+/** The whole product in one order, read from top to bottom: the caller is above, the socket below. */
+export function createStack(layers: Layers): Service {
+  const outermostFirst: Layer[] = [
+    layers.observe, //  one log record and the metrics of the call
+    layers.deadline, // one time budget for the whole call, carried down
+    layers.retry, //    judges an outcome, waits with nothing leased, tries again
+    layers.dispatch, // waits for a slot on an eligible backend, takes queue place, breaker permit and slot as one lease
+  ]
+  // transport: one undici pool per backend, the timers of silence, one classified error
+  return outermostFirst.reduceRight((next, layer) => layer(next), layers.transport)
+}

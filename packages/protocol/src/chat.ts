@@ -1,0 +1,103 @@
+import { z } from 'zod'
+
+/** A tool call as Ollama prints it; its arguments keep their order and are not interpreted. */
+export type ToolCall = Record<string, unknown>
+
+/** One message of a conversation, as in Ollama's `/api/chat`. */
+export interface ChatMessage {
+  readonly role: string
+  readonly content: string
+  readonly thinking?: string | undefined
+  readonly images?: readonly string[] | undefined
+  readonly tool_calls?: readonly ToolCall[] | undefined
+  readonly [more: string]: unknown
+}
+
+/**
+ * Ollama's chat body. `model` may be left out, then the configured default model answers.
+ * Fields that Surefoot does not know are handed on to Ollama untouched.
+ */
+export interface ChatRequest {
+  readonly model?: string | undefined
+  readonly messages: readonly ChatMessage[]
+  readonly stream?: boolean | undefined
+  readonly options?: Readonly<Record<string, unknown>> | undefined
+  readonly format?: unknown
+  readonly tools?: readonly unknown[] | undefined
+  readonly think?: unknown
+  readonly keep_alive?: string | number | undefined
+  readonly [more: string]: unknown
+}
+
+/** A question as one plain string, or Ollama's own chat body. */
+export type ChatInput = string | ChatRequest
+
+const text = (what: string): z.ZodString => z.string(`${what} must be a string`)
+
+const chatMessageSchema: z.ZodType<ChatMessage> = z.looseObject(
+  {
+    role: text('role').min(1, 'role must not be empty'),
+    content: text('content'),
+    thinking: text('thinking').optional(),
+    images: z.array(text('an image'), 'images must be a list of base64 strings').max(16, 'at most 16 images').optional(),
+    tool_calls: z.array(z.looseObject({}), 'tool_calls must be a list of objects').optional(),
+  },
+  'a message must be an object with role and content',
+)
+
+/** The form of {@link ChatRequest}; what it lacks or has wrong is said in one sentence by `sentenceFromIssues`. */
+export const chatRequestSchema: z.ZodType<ChatRequest> = z.looseObject(
+  {
+    model: text('model').min(1, 'model must not be empty').max(256, 'model must have at most 256 characters').optional(),
+    messages: z
+      .array(chatMessageSchema, 'messages must be a list of messages')
+      .min(1, 'messages must hold at least one message')
+      .max(1000, 'messages must hold at most 1000 messages'),
+    stream: z.boolean('stream must be true or false').optional(),
+    options: z.record(z.string(), z.unknown(), 'options must be an object').optional(),
+    format: z.unknown().optional(),
+    tools: z.array(z.unknown(), 'tools must be a list').optional(),
+    think: z.unknown().optional(),
+    keep_alive: z.union([z.string(), z.number()], 'keep_alive must be a duration or a number of seconds').optional(),
+  },
+  'the request must be an object with messages',
+)
+
+/** Ollama's statistics of one answer; durations in nanoseconds, as Ollama prints them. */
+export interface ChatStatistics {
+  readonly total_duration?: number | undefined
+  readonly load_duration?: number | undefined
+  readonly prompt_eval_count?: number | undefined
+  readonly prompt_eval_duration?: number | undefined
+  readonly eval_count?: number | undefined
+  readonly eval_duration?: number | undefined
+}
+
+/** One line of an answer, exactly as Ollama's `/api/chat` streams it. */
+export interface ChatChunk extends ChatStatistics {
+  readonly model: string
+  readonly created_at: string
+  readonly message: ChatMessage
+  readonly done: boolean
+  readonly done_reason?: string | undefined
+}
+
+/** How an answer came about. */
+export type Served = 'model' | 'cache' | 'degraded' | 'fallback'
+
+/** A whole answer: Ollama's fields, and how it came about. */
+export interface ChatAnswer extends ChatChunk {
+  readonly done: true
+  /** The id of the run that made it. */
+  readonly id: string
+  /** `model` unless another way than the asked-for model had to be taken. */
+  readonly served: Served
+  /** Why it was not served by the model; an error code. */
+  readonly reason?: string | undefined
+  /** How many attempts it took, the first included. 0 when no backend was asked. */
+  readonly attempts: number
+  /** How many times a broken stream was continued. */
+  readonly resumed: number
+  /** The backend that ended it, as its URL without credentials. */
+  readonly backend?: string | undefined
+}

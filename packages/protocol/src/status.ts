@@ -1,0 +1,80 @@
+/** State of one circuit breaker. */
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+/** One circuit breaker, as shown to people. */
+export interface BreakerStatus {
+  readonly state: BreakerState
+  /** Failures in a row, in the order of admission. */
+  readonly failures: number
+  /** Epoch milliseconds of the last change of state. */
+  readonly sinceAtMs: number
+  /** Why it opened: an error code. */
+  readonly reason?: string | undefined
+  /** Epoch milliseconds of the next probing call; only while open. */
+  readonly nextProbeAtMs?: number | undefined
+}
+
+/** One backend as Surefoot sees it now. */
+export interface BackendStatus {
+  /** Its URL without credentials; also its name in events and errors. */
+  readonly url: string
+  readonly breaker: BreakerStatus
+  /** Calls that hold a slot now, to the end of their streams. */
+  readonly inFlight: number
+  /** Slots per model. */
+  readonly slots: number
+  /** Open sockets of its pool. */
+  readonly sockets: number
+  /** Attempts that ended since the start, by what they came to. */
+  readonly attempts: { readonly succeeded: number; readonly failed: number; readonly neutral: number }
+  /** The last known health; absent until it was asked for once. */
+  readonly health?: BackendHealth | undefined
+}
+
+/** What the health check of one backend found; each answer is its own, none implies another. */
+export interface BackendHealth {
+  readonly url: string
+  /** It answered `/api/version`. */
+  readonly reachable: boolean
+  /** The default model is in `/api/tags`; absent when the list could not be read. */
+  readonly modelInstalled?: boolean | undefined
+  /** The default model is in `/api/ps`; absent when the list could not be read. */
+  readonly modelInMemory?: boolean | undefined
+  readonly version?: string | undefined
+  /** Names of the installed models. */
+  readonly installed?: readonly string[] | undefined
+  /** Names of the models in memory. */
+  readonly inMemory?: readonly string[] | undefined
+  /** Round trip of `/api/version` in milliseconds. */
+  readonly latencyMs?: number | undefined
+  /** Why it is not reachable, or which list could not be read, with what to do; one sentence. */
+  readonly problem?: string | undefined
+  /** Epoch milliseconds at which this was found out. */
+  readonly checkedAtMs: number
+}
+
+/** The answer of `health()`. */
+export interface HealthReport {
+  /** `up`: a backend is reachable, has the model, and its breaker is not open. `degraded`: some are not. `down`: none. */
+  readonly status: 'up' | 'degraded' | 'down'
+  /** The default model. */
+  readonly model: string
+  readonly backends: readonly (BackendHealth & { readonly breaker: BreakerStatus })[]
+  /** The age of the oldest part in milliseconds; 0 when it was just found out. */
+  readonly ageMs: number
+  /** Calls that wait for a slot. */
+  readonly waiting: number
+}
+
+/** One installed model and where it is. */
+export interface ModelInfo {
+  readonly name: string
+  /** Digests can differ between backends: the same tag may hold other weights. */
+  readonly digests: readonly string[]
+  readonly sizeBytes: number
+  readonly modifiedAt: string
+  /** URLs of the backends that have it. */
+  readonly backends: readonly string[]
+  /** What `/api/tags` says of it, with paths of the backend's disk removed. */
+  readonly details: Readonly<Record<string, unknown>>
+}

@@ -1,0 +1,57 @@
+import type { ChatAnswer, ChatChunk, ChatInput, ChatRequest } from './chat.ts'
+import type { RunEvent } from './events.ts'
+import type { BackendStatus, HealthReport, ModelInfo } from './status.ts'
+
+/** What a caller may say about one call besides the question itself. */
+export interface CallOptions {
+  /** The system prompt; for a plain string, or put before the messages of a body that has none. */
+  readonly system?: string | undefined
+  /** @default 0.7 for a plain string; for a body, what its `options` say */
+  readonly temperature?: number | undefined
+  /** @default the configured model */
+  readonly model?: string | undefined
+  /** Ends the call: a queued one leaves the queue, a running one stops generating. */
+  readonly signal?: AbortSignal | undefined
+  /** Time for the whole call in milliseconds, waiting included. @default 900_000 */
+  readonly deadlineMs?: number | undefined
+  /**
+   * The caller wants the answer as a whole: a broken stream is then simply asked for again, and the run's events hold
+   * no `delta`. @default false for `run`, true for `chat` without `stream`
+   */
+  readonly buffered?: boolean | undefined
+}
+
+/** One generation: its events as they come, and its whole answer. */
+export interface Run extends AsyncIterable<RunEvent> {
+  /** Unguessable; in log records and errors. */
+  readonly id: string
+  /** Rejects with a `SurefootError`, or with the reason of the caller's own abort. */
+  readonly answer: Promise<ChatAnswer>
+  /** Ends the run; Ollama stops generating. Leaving the loop early does the same. */
+  stop(reason?: unknown): void
+}
+
+/** An answer as a stream of Ollama's lines, with `abort()` as in ollama-js. */
+export interface ChatStream extends AsyncIterable<ChatChunk> {
+  abort(): void
+}
+
+/**
+ * Reliable chat with local models; what `createSurefoot` of core (in process) and `createClient` of the SDK (remote)
+ * return.
+ */
+export interface Surefoot extends AsyncDisposable {
+  /** Starts a generation and returns at once. */
+  run(input: ChatInput, options?: CallOptions): Run
+  /** One answer: whole, or as a stream when the body says `stream: true`. Made so that ollama-js code moves over in one line. */
+  chat(input: ChatRequest & { readonly stream: true }, options?: CallOptions): Promise<ChatStream>
+  chat(input: ChatInput, options?: CallOptions): Promise<ChatAnswer>
+  /** What is reachable, installed, in memory and allowed; cached 30 s unless `force`. */
+  health(options?: { readonly force?: boolean | undefined; readonly signal?: AbortSignal | undefined }): Promise<HealthReport>
+  /** The installed models of all backends. */
+  models(options?: { readonly signal?: AbortSignal | undefined }): Promise<ModelInfo[]>
+  /** Every backend's state now; asks no backend. */
+  backends(options?: { readonly signal?: AbortSignal | undefined }): Promise<BackendStatus[]>
+  /** Takes no new calls, lets the running ones end, then closes its sockets. */
+  close(): Promise<void>
+}
