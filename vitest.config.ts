@@ -41,6 +41,8 @@ const nodeProject = {
 function browserProject() {
   return {
     publicDir: browserPublicDir(),
+    // A dependency that is found only while a test runs makes Vite reload the page under it.
+    optimizeDeps: { entries: [`packages/*/src/**/${browserTests}`, 'packages/{protocol,sdk}/src/index.ts'] },
     resolve: { conditions: [...conditions, 'browser'] },
     test: {
       ...shared,
