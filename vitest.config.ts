@@ -38,6 +38,22 @@ const nodeProject = {
   },
 }
 
+const typesProject = {
+  test: {
+    name: 'types',
+    include: [],
+    typecheck: {
+      enabled: true,
+      only: true,
+      checker: 'tsc' as const,
+      tsconfig: `${root}/tsconfig.tests.json`,
+      include: ['{packages,apps}/*/{src,test}/**/*.test-d.ts'],
+      // An error in a source is reported once, by the types step of `pnpm verify`.
+      ignoreSourceErrors: true,
+    },
+  },
+}
+
 function browserProject() {
   return {
     publicDir: browserPublicDir(),
@@ -64,6 +80,6 @@ export default defineConfig({
     // Most of a test's time is waiting for a socket, so a small machine runs two files at once as well.
     maxWorkers: Math.max(2, Math.min(4, availableParallelism())),
     passWithNoTests: true,
-    projects: [nodeProject, ...(findChromium() === undefined ? [] : [browserProject()])],
+    projects: [nodeProject, typesProject, ...(findChromium() === undefined ? [] : [browserProject()])],
   },
 })
