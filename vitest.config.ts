@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, globSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { playwright } from '@vitest/browser-playwright'
@@ -15,6 +15,8 @@ const shared = {
   hookTimeout: 20_000,
   restoreMocks: true,
 }
+
+const typeTests = '{packages,apps}/*/{src,test}/**/*.test-d.ts'
 
 const browserTests = '**/*.browser.test.{ts,tsx}'
 
@@ -47,7 +49,7 @@ const typesProject = {
       only: true,
       checker: 'tsc' as const,
       tsconfig: `${root}/tsconfig.tests.json`,
-      include: ['{packages,apps}/*/{src,test}/**/*.test-d.ts'],
+      include: [typeTests],
       // An error in a source is reported once, by the types step of `pnpm verify`.
       ignoreSourceErrors: true,
     },
@@ -80,6 +82,10 @@ export default defineConfig({
     // Most of a test's time is waiting for a socket, so a small machine runs two files at once as well.
     maxWorkers: Math.max(2, Math.min(4, availableParallelism())),
     passWithNoTests: true,
-    projects: [nodeProject, typesProject, ...(findChromium() === undefined ? [] : [browserProject()])],
+    projects: [
+      nodeProject,
+      ...(globSync(typeTests, { cwd: root }).length === 0 ? [] : [typesProject]),
+      ...(findChromium() === undefined ? [] : [browserProject()]),
+    ],
   },
 })

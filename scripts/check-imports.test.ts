@@ -30,6 +30,7 @@ test.each([
   ],
   ['the page imports core', 'apps/demo/src/page/a.tsx', "import { A } from '@surefoot/core'", 'one way'],
   ['the page imports the process', 'apps/demo/src/page/a.tsx', "import { port } from '../main.ts'", 'process'],
+  ['what page and process share imports Node', 'apps/demo/src/shared/a.ts', "import { A } from 'node:net'", 'browser'],
   ['the process imports the sdk', 'apps/demo/src/main.ts', "import { A } from '@surefoot/sdk'", 'one way'],
   ['a relative import leaves its package', `${CORE}/a.ts`, "import { A } from '../../protocol/src/a.ts'", 'leaves'],
   ['a test leaves its package', `${CORE}/a.test.ts`, "import { A } from '../../protocol/src/a.ts'", 'leaves'],
@@ -76,6 +77,7 @@ test.each([
   ['packages/sdk/src/a.ts', "import type { Router } from '@surefoot/server'\nimport { A } from '@surefoot/protocol'"],
   ['packages/server/src/cli/demo.ts', "import { createStandIn } from '@surefoot/testing'"],
   ['apps/demo/src/page/a.tsx', "import { createRoot } from 'react-dom/client'\nimport './page.css'"],
+  ['apps/demo/src/page/a.tsx', "import { teachers } from '../shared/teachers.ts'"],
   ['apps/demo/test/page.test.ts', "import { findChromium } from '../../../scripts/chromium.ts'"],
 ])('%s may', (file, source) => {
   expect(checkFile(file, source)).toEqual([])

@@ -33,6 +33,7 @@ const ROOMS: readonly Room[] = [
   { files: /^packages\/sdk\/src\//, may: ['protocol'], mayTypes: ['server'], node: false },
   { files: /^packages\/testing\/src\//, may: ['protocol'], node: true },
   { files: /^packages\/simulator\/src\//, may: ['protocol', 'core', 'testing'], node: true },
+  { files: /^apps\/demo\/src\/shared\//, may: ['protocol'], outside: ['zod'], node: false },
   { files: /^apps\/demo\/src\/page\//, may: ['protocol', 'sdk'], outside: ['react', 'react-dom'], node: false },
   { files: /^apps\/demo\/src\//, may: ['protocol', 'core', 'server', 'testing'], node: true },
 ]
@@ -40,6 +41,8 @@ const ROOMS: readonly Room[] = [
 const TEST = /\.(test|test-d|bench)\.tsx?$|^(packages|apps)\/[^/]+\/test\//
 const SOURCE = /^(packages|apps)\/[^/]+\/.*\.tsx?$/
 const LAYERS = 'packages/core/src/layers/'
+/** What of the demo runs in the browser; `shared` is the words that page and process have in common. */
+const PAGE = /^apps\/demo\/src\/(page|shared)\//
 const TRANSPORTS = 'packages/core/src/transports/'
 
 /** Node's own ways to time and randomness, which lint cannot see because they are imported. */
@@ -95,10 +98,8 @@ function relativeImportFault(file: string, { specifier, isTypeOnly }: ImportStat
   }
   const isWiring = file.startsWith(TRANSPORTS) || file === 'packages/core/src/surefoot.ts'
   if (target.startsWith(TRANSPORTS) && !isWiring && !isTest) return 'only surefoot.ts may import a transport'
-  const isPage = file.startsWith('apps/demo/src/page/')
-  if (isPage && !isTest && !isTypeOnly && !target.startsWith('apps/demo/src/page/')) {
-    return `${specifier}: the page imports nothing of the process`
-  }
+  const isInBrowser = PAGE.test(file) && !isTest && !isTypeOnly
+  if (isInBrowser && !PAGE.test(target)) return `${specifier}: the page imports nothing of the process`
   return undefined
 }
 
