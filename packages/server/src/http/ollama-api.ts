@@ -1,0 +1,102 @@
+import { chatRequestSchema, SurefootError } from '@surefoot/protocol'
+import type { ChatRequest, Surefoot } from '@surefoot/protocol'
+import type { Context, Hono } from 'hono'
+
+import { version } from '../version.ts'
+import { readJsonBody } from './json-body.ts'
+import { modelsToTags } from './model-list.ts'
+import { answerToOllama, linesToBody, runToLines } from './ndjson.ts'
+import type { RunFacts } from './ndjson.ts'
+
+/**
+ * Ollama's own API, through the same stack. Only what is listed here exists: everything else under `/api` is answered
+ * with 404 and reaches no backend.
+ */
+export function ollamaApi(app: Hono, surefoot: Surefoot): void {
+  app.post('/api/chat', async (c) => {
+    const request = parseChat(await readJsonBody(c.req.raw))
+    return request.stream === false ? await whole(c, surefoot, request) : await streamed(c, surefoot, request)
+  })
+  app.get('/api/tags', async (c) => {
+    return c.json({ models: modelsToTags(await surefoot.models({ signal: c.req.raw.signal })) })
+  })
+  app.get('/api/ps', async (c) => {
+    const { signal } = c.req.raw
+    const [report, models] = await Promise.all([surefoot.health({ signal }), surefoot.models({ signal })])
+    const inMemory = new Set(report.backends.flatMap((backend) => backend.inMemory ?? []))
+    return c.json({ models: modelsToTags(models.filter((model) => inMemory.has(model.name))) })
+  })
+  app.get('/api/version', async (c) => c.json({ version: await lowestVersion(surefoot, c.req.raw.signal) }))
+  app.all('/api/chat', () => refuseMethod('/api/chat', 'POST'))
+  for (const path of ['/api/tags', '/api/ps', '/api/version']) app.all(path, () => refuseMethod(path, 'GET, HEAD'))
+}
+
+async function whole(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
+  const answer = await surefoot.run({ ...request, stream: false }, { buffered: true, signal: c.req.raw.signal }).answer
+  return new Response(JSON.stringify(answerToOllama(answer)), {
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      ...factsToHeaders(answer.id, answer),
+    },
+  })
+}
+
+/** Resolves with the first line in hand: what fails before it still has its own status, as with Ollama. */
+async function streamed(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
+  const run = surefoot.run({ ...request, stream: true }, { buffered: false, signal: c.req.raw.signal })
+  const facts: RunFacts = { attempts: 0 }
+  const lines = runToLines(run, request.model ?? '', facts)
+  const first = await lines.next()
+  const body = linesToBody(first, lines, () => run.stop())
+  return new Response(body, {
+    headers: {
+      'content-type': 'application/x-ndjson',
+      'x-accel-buffering': 'no',
+      'cache-control': 'no-cache, no-transform',
+      ...factsToHeaders(run.id, facts),
+    },
+  })
+}
+
+function parseChat(body: unknown): ChatRequest {
+  return chatRequestSchema.parse(fillContent(body))
+}
+
+/** Ollama takes a message without `content` where something else stands for it; clients leave it out beside tool calls. */
+function fillContent(body: unknown): unknown {
+  if (!isRecord(body) || !Array.isArray(body['messages'])) return body
+  const messages = (body['messages'] as unknown[]).map((message) => {
+    if (!isRecord(message) || (message['content'] !== undefined && message['content'] !== null)) return message
+    const hasOther = ['tool_calls', 'thinking', 'images'].some((name) => message[name] !== undefined)
+    return hasOther ? { ...message, content: '' } : message
+  })
+  return { ...body, messages }
+}
+
+async function lowestVersion(surefoot: Surefoot, signal: AbortSignal): Promise<string> {
+  // Clients compare it to decide what they may ask for: the oldest backend decides. Without one it is ours.
+  const report = await surefoot.health({ signal })
+  const known = report.backends.flatMap((backend) => backend.version ?? [])
+  return known.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))[0] ?? version
+}
+
+function factsToHeaders(id: string, facts: RunFacts): Record<string, string> {
+  return {
+    'x-surefoot-run-id': id,
+    'x-surefoot-attempts': String(facts.attempts),
+    ...(facts.served !== undefined && { 'x-surefoot-served': facts.served }),
+    ...(facts.backend !== undefined && { 'x-surefoot-backend': facts.backend }),
+  }
+}
+
+function refuseMethod(path: string, allow: string): Response {
+  const error = new SurefootError({ code: 'NOT_FOUND', message: `${path} takes only ${allow.replace(', ', ' and ')}.` })
+  return new Response(JSON.stringify({ error: error.message }), {
+    status: 405,
+    headers: { allow, 'content-type': 'application/json; charset=utf-8', 'x-surefoot-code': error.code },
+  })
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

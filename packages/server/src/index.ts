@@ -1,0 +1,16 @@
+export { createServer } from './create-server.ts'
+export type { ServerLimits, ServerOptions, SurefootServer } from './create-server.ts'
+export { createFetchHandler } from './fetch-handler.ts'
+export type { FetchHandler, FetchHandlerOptions } from './fetch-handler.ts'
+export { createAppRouter, createCaller } from './router.ts'
+export type { AppRouter } from './router.ts'
+export type {
+  BodyInput,
+  ChatInputOptions,
+  ChatProcedureInput,
+  ChatStreamProcedureInput,
+  MessageInput,
+} from './trpc/chat-input.ts'
+export type { SurefootErrorShape } from './trpc/error-shape.ts'
+export type { Context as RouterContext } from './trpc/init.ts'
+export { version } from './version.ts'

@@ -1,0 +1,89 @@
+import { chatRequestSchema, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
+import type { CallOptions, ChatInput, ChatRequest } from '@surefoot/protocol'
+import { z } from 'zod'
+
+/** What may be said about one call beside the question, in both forms. */
+export interface ChatInputOptions {
+  readonly system?: string | undefined
+  readonly temperature?: number | undefined
+  readonly model?: string | undefined
+  /** Time for the whole call in milliseconds, waiting included. */
+  readonly deadlineMs?: number | undefined
+}
+
+/** One question as plain text. */
+export interface MessageInput extends ChatInputOptions {
+  readonly message: string
+}
+
+/** Ollama's chat body, and the same options beside it. */
+export type BodyInput = ChatRequest & ChatInputOptions
+
+/** Input of the procedure `chat`. */
+export type ChatProcedureInput = MessageInput | BodyInput
+
+/** Input of the procedure `chatStream`. */
+export type ChatStreamProcedureInput = ChatProcedureInput & {
+  /** The caller puts the answer together itself and wants no deltas: a broken answer is then simply asked for again. */
+  readonly buffered?: boolean | undefined
+}
+
+const optionFields = {
+  system: z.string('system must be a string').optional(),
+  temperature: z.number('temperature must be a number').min(0, 'temperature must not be negative').optional(),
+  model: z
+    .string('model must be a string')
+    .min(1, 'model must not be empty')
+    .max(256, 'model must have at most 256 characters')
+    .optional(),
+  deadlineMs: z
+    .number('deadlineMs must be a number of milliseconds')
+    .positive('deadlineMs must be greater than 0')
+    .optional(),
+  buffered: z.boolean('buffered must be true or false').optional(),
+}
+
+const optionsSchema = z.looseObject(optionFields)
+
+const messageSchema = z.object(
+  { message: z.string('message must be a string').min(1, 'message must not be empty'), ...optionFields },
+  'the input must be an object with message or messages',
+)
+
+/** Checks the input of `chat`. @throws SurefootError `INVALID_REQUEST` with one sentence. */
+export function parseChatInput(value: unknown): ChatProcedureInput {
+  return parse(value)
+}
+
+/** Checks the input of `chatStream`. @throws SurefootError `INVALID_REQUEST` with one sentence. */
+export function parseChatStreamInput(value: unknown): ChatStreamProcedureInput {
+  return parse(value)
+}
+
+/** The two arguments of `run` and `chat`. */
+export function inputToCall(input: ChatStreamProcedureInput): [input: ChatInput, options: CallOptions] {
+  if (isMessageInput(input)) {
+    const { message, ...options } = input
+    return [message, options]
+  }
+  const { system, temperature, deadlineMs, buffered, ...body } = input
+  return [body as ChatRequest, { system, temperature, deadlineMs, buffered }]
+}
+
+function parse(value: unknown): ChatStreamProcedureInput {
+  // Not a union: of one that fails, zod cannot say which form was meant.
+  const hasMessages = typeof value === 'object' && value !== null && 'messages' in value
+  const form = hasMessages ? chatRequestSchema.safeParse(value) : messageSchema.safeParse(value)
+  if (!form.success) throw refusal(form.error)
+  const options = optionsSchema.safeParse(value)
+  if (!options.success) throw refusal(options.error)
+  return form.data as ChatStreamProcedureInput
+}
+
+function isMessageInput(input: ChatProcedureInput): input is MessageInput {
+  return !('messages' in input)
+}
+
+function refusal(error: z.ZodError): SurefootError {
+  return new SurefootError({ code: 'INVALID_REQUEST', message: sentenceFromIssues(error) }, { cause: error })
+}
