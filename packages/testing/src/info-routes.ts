@@ -2,7 +2,7 @@ import { type Exchange, findModel, type World } from './exchange.ts'
 import { decodeGoJson } from './go-json.ts'
 import { goTimestamp } from './go-time.ts'
 import { type CompleteModel, withTag } from './models.ts'
-import { untilAborted } from './pause.ts'
+import { pause } from './pause.ts'
 
 /** How far ahead `expires_at` lies for a model that is never unloaded: the longest Go duration, in ms. */
 const FOREVER_MS = 9_223_372_036_854.775
@@ -36,7 +36,7 @@ export async function serveTags({ reply }: Exchange, world: World): Promise<void
 /** `GET /api/ps`. In 0.32.15 it hangs while a runner does. */
 export async function servePs({ reply, signal }: Exchange, world: World): Promise<void> {
   const { models, version } = world.settings()
-  if (world.stalled.size > 0 && version === '0.32.15') await untilAborted(signal)
+  while (world.stalled.size > 0 && version === '0.32.15') await pause(5, signal)
   const list = models.flatMap((model) => {
     const expiryMs = world.memory.expiryMs(model.name)
     if (expiryMs === undefined) return []

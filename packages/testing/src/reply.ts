@@ -6,6 +6,8 @@ import { pause, untilAborted } from './pause.ts'
 /** Above this size Go's server stops counting and sends one chunk (the size of its buffer). */
 const COUNTED_BODY_BYTES = 2048
 
+const LAST_CHUNK = '0\r\n\r\n'
+
 type Headers = readonly (readonly [string, string])[]
 
 /** Writes one answer as Go's HTTP server does: same headers, same order, same framing. */
@@ -37,6 +39,7 @@ export function createReply(
   options: { closeAfter: () => boolean; beforeEnd: () => void },
 ): Reply {
   let sentBytes = 0
+  let isChunked = false
 
   const writeHead = (status: number, headers: Headers): void => {
     const mustClose = options.closeAfter() || !response.shouldKeepAlive
@@ -50,9 +53,20 @@ export function createReply(
     // Go says nothing about a connection that stays open; this keeps Node from saying it.
     response.removeHeader('Connection')
     response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', flat)
+    // Node puts what is written in one turn into one chunk; Ollama sends one per token, so the frames are made here.
+    response.chunkedEncoding = false
+    isChunked = flat.includes('Transfer-Encoding')
   }
 
-  const writePieces = async (body: string, write: (piece: Buffer) => boolean): Promise<void> => {
+  const framed = (body: Buffer | string): Buffer | string => {
+    if (!isChunked) return body
+    const size = Buffer.byteLength(body).toString(16)
+    if (typeof body === 'string') return `${size}\r\n${body}\r\n`
+    return Buffer.concat([Buffer.from(`${size}\r\n`), body, Buffer.from('\r\n')])
+  }
+
+  const writePieces = async (body: string): Promise<void> => {
+    const write = (piece: Buffer): boolean => response.write(framed(piece))
     const bytes = Buffer.from(body)
     if (fault?.kind === 'drip') {
       const size = fault.pieceBytes ?? 1
@@ -65,7 +79,7 @@ export function createReply(
       sentBytes += bytes.length
       if (bytes.length < left) write(bytes)
       else {
-        if (left > 0) await new Promise<void>((resolve) => response.write(bytes.subarray(0, left), () => resolve()))
+        if (left > 0) await new Promise<void>((resolve) => response.write(framed(bytes.subarray(0, left)), () => resolve()))
         else response.flushHeaders()
         // One turn lets the bytes reach the client before the RST overtakes them.
         await pause(0, signal)
@@ -78,10 +92,10 @@ export function createReply(
   const isPiecewise = fault?.kind === 'drip' || fault?.kind === 'reset-at-byte'
 
   const finish = async (body: string): Promise<void> => {
-    if (isPiecewise && body !== '') await writePieces(body, (piece) => response.write(piece))
+    if (isPiecewise && body !== '') await writePieces(body)
     options.beforeEnd()
-    if (isPiecewise) response.end()
-    else response.end(body)
+    const end = isChunked ? LAST_CHUNK : ''
+    response.end(isPiecewise || body === '' ? end : framed(body) + end)
   }
 
   const reply: Reply = {
@@ -109,13 +123,13 @@ export function createReply(
       ])
     },
     chunk(text) {
-      if (isPiecewise) return writePieces(text, (piece) => response.write(piece))
-      if (response.write(text)) return undefined
+      if (isPiecewise) return writePieces(text)
+      if (response.write(framed(text))) return undefined
       return drained(response, signal)
     },
     end() {
       options.beforeEnd()
-      response.end()
+      response.end(LAST_CHUNK)
     },
     cut: () => response.socket?.destroySoon(),
     reset: () => void response.socket?.resetAndDestroy(),
