@@ -10,7 +10,6 @@ import type { FetchHandlerOptions } from './fetch-handler.ts'
 import { isLoopback, refuseOpenBinding } from './http/auth.ts'
 import { errorToOllamaResponse } from './http/errors.ts'
 import { watchConnections } from './http/connections.ts'
-import { systemTimers } from './timers.ts'
 
 /** How a server listens, and what it serves. */
 export interface ServerOptions extends Omit<FetchHandlerOptions, 'loopbackOnly'> {
@@ -86,16 +85,16 @@ export async function createServer(options: ServerOptions): Promise<SurefootServ
   const close = async (limitMs: number): Promise<void> => {
     handler.startDraining()
     const closed = new Promise<void>((resolve) => server.once('close', () => resolve()))
-    const limit = systemTimers.set(limitMs, () => {
+    const limit = setTimeout(() => {
       server.close()
       server.closeAllConnections()
-    })
+    }, limitMs)
     void connections.idle().then(() => {
       server.close()
       server.closeIdleConnections()
     })
     await closed
-    limit.cancel()
+    clearTimeout(limit)
   }
 
   const end = (limitMs: number): Promise<void> => {

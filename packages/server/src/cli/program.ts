@@ -1,0 +1,44 @@
+import { Command, InvalidArgumentError } from 'commander'
+
+import { version } from '../version.ts'
+import { serve } from './serve.ts'
+import type { Environment } from './environment.ts'
+
+/** The command line `surefoot`: `serve` and `check`. Every command resolves with its exit status. */
+export function createProgram(environment: Environment, exit: (status: number) => void): Command {
+  const program = new Command('surefoot')
+    .description('Reliable chat with local Ollama models')
+    .version(version)
+    .showHelpAfterError('Run `surefoot --help` for the options.')
+  program
+    .command('serve')
+    .description('Serve the typed procedures and the Ollama-compatible API')
+    .option('-p, --port <number>', 'port to listen on; 0 takes a free one', toPort, 8000)
+    .option('--host <address>', 'address to bind to; off loopback only with a key', '127.0.0.1')
+    .option('--backend <url>', 'an Ollama; may be repeated (default: OLLAMA_BASE_URL)', collect)
+    .option('--model <name>', 'default model (default: OLLAMA_MODEL, then llama3.2)')
+    .option('--preset <name>', 'development, production or guide')
+    .option('--key <secret>', 'key that callers must send; may be repeated (default: SUREFOOT_KEY)', collect)
+    .option('--cors-origin <origin>', 'origin of a page that may call from elsewhere; may be repeated', collect)
+    .option('--log-level <level>', 'silent, error, warn, info, debug or trace (default: LOG_LEVEL)')
+    .addHelpText('after', SERVE_EXAMPLES)
+    .action(async (options) => exit(await serve(options, environment)))
+  return program
+}
+
+const SERVE_EXAMPLES = `
+Examples:
+  $ surefoot serve
+  $ surefoot serve --backend http://gpu-a:11434 --backend http://gpu-b:11434 --model llama3.2
+  $ SUREFOOT_KEY=secret surefoot serve --host 0.0.0.0 --cors-origin https://app.example
+  $ OLLAMA_HOST=127.0.0.1:8000 ollama list`
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+function toPort(value: string): number {
+  const port = Number(value)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.')
+  return port
+}

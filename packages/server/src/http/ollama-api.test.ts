@@ -1,0 +1,268 @@
+import { SurefootError } from '@surefoot/protocol'
+import type { RunEvent } from '@surefoot/protocol'
+import { expect, test, vi } from 'vitest'
+
+import { createFakeSurefoot, hangAfter, say } from '../../test/fake-surefoot.ts'
+import type { Script } from '../../test/fake-surefoot.ts'
+import { createServer } from '../create-server.ts'
+
+async function setup(script: Script = say('Water ', 'is wet.')) {
+  const surefoot = createFakeSurefoot(script)
+  const server = await createServer({ surefoot, port: 0 })
+  return {
+    surefoot,
+    url: server.url,
+    chat: (body: unknown, init: RequestInit = {}) =>
+      fetch(`${server.url}/api/chat`, {
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...init,
+      }),
+    [Symbol.asyncDispose]: () => server.close({ drainMs: 0 }),
+  }
+}
+
+const messages = [{ role: 'user', content: 'What is water?' }]
+
+test('streams by default, one line a token, framed as Ollama does', async () => {
+  await using t = await setup()
+  const response = await t.chat({ model: 'llama3.2', messages })
+  expect(response.headers.get('content-type')).toBe('application/x-ndjson')
+  const text = await response.text()
+  expect(text.endsWith('\n')).toBe(true)
+  const lines = text.slice(0, -1).split('\n')
+  expect(lines.every((line) => line !== '')).toBe(true)
+  const chunks = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(chunks.map((chunk) => (chunk['message'] as { content: string }).content)).toEqual(['Water ', 'is wet.', ''])
+  expect(chunks.map((chunk) => chunk['done'])).toEqual([false, false, true])
+  expect(chunks[0]).toMatchObject({ model: 'llama3.2', message: { role: 'assistant' } })
+  expect(Object.keys(chunks.at(-1)!)).not.toContain('served')
+})
+
+test('a line that came from Ollama goes out byte for byte (T10)', async () => {
+  const line = '{"model":"m","message":{"tool_calls":[{"arguments":{"b":9007199254740993,"1":2}}]},"done":false}'
+  const last = '{"done":true,"zeta":1,"model":"m"}'
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  await using t = await setup(async (sink) => {
+    sink.emit({ type: 'delta', text: '', bytes: bytes(line) } as RunEvent)
+    sink.emit({ type: 'finish', answer: { done: true }, bytes: bytes(last) } as unknown as RunEvent)
+  })
+  const text = await (await t.chat({ model: 'm', messages })).text()
+  expect(text.split('\n').slice(0, 2)).toEqual([line, last])
+})
+
+test('stream: false gives one JSON of Ollama’s fields', async () => {
+  await using t = await setup()
+  const response = await t.chat({ messages, stream: false })
+  expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
+  expect(await response.json()).toEqual({
+    model: 'llama3.2',
+    created_at: '2026-11-23T10:00:00Z',
+    message: { role: 'assistant', content: 'Water is wet.' },
+    done: true,
+    done_reason: 'stop',
+    eval_count: 2,
+  })
+  expect(t.surefoot.calls[0]).toMatchObject({ options: { buffered: true } })
+})
+
+test.each([true, false])('headers say how it was served (stream: %s)', async (stream) => {
+  await using t = await setup()
+  const { headers, body } = await t.chat({ messages, stream })
+  expect(headers.get('x-surefoot-run-id')).toBe('run-1')
+  expect(headers.get('x-surefoot-attempts')).toBe('1')
+  expect(headers.get('x-surefoot-backend')).toBe('http://gpu-a:11434')
+  if (!stream) expect(headers.get('x-surefoot-served')).toBe('model')
+  await body?.cancel()
+})
+
+test('a failure before the first token keeps its status, streamed or not', async () => {
+  const error = new SurefootError({
+    code: 'MODEL_NOT_FOUND',
+    message: 'Model nope not found. Run: ollama pull nope',
+    attempts: 1,
+  })
+  await using t = await setup(() => Promise.reject(error))
+  for (const stream of [true, false]) {
+    const response = await t.chat({ model: 'nope', messages, stream })
+    expect(response.status).toBe(404)
+    expect(response.headers.get('content-type')).toContain('application/json')
+    expect(await response.json()).toEqual({ error: 'Model nope not found. Run: ollama pull nope' })
+    expect(response.headers.get('x-surefoot-code')).toBe('MODEL_NOT_FOUND')
+    expect(response.headers.get('x-should-retry')).toBe('false')
+  }
+})
+
+test('an unreachable backend is answered with what to do', async () => {
+  const message = 'Cannot connect to Ollama at http://gpu-a:11434'
+  await using t = await setup(() => Promise.reject(new SurefootError({ code: 'CANNOT_CONNECT', message })))
+  const response = await t.chat({ messages })
+  expect(response.status).toBe(502)
+  expect(await response.json()).toEqual({
+    error: `${message}. Start Ollama with \`ollama serve\`, or correct OLLAMA_BASE_URL.`,
+  })
+})
+
+test('overload is 429 with Retry-After, and clients may retry it', async () => {
+  await using t = await setup(() =>
+    Promise.reject(new SurefootError({ code: 'QUEUE_FULL', message: 'The queue is full', retryAfterMs: 2_100 })),
+  )
+  const response = await t.chat({ messages })
+  expect(response.status).toBe(429)
+  expect(response.headers.get('retry-after')).toBe('3')
+  expect(response.headers.get('x-should-retry')).toBeNull()
+  await response.body?.cancel()
+})
+
+test('a failure after the first token is one error line and the end', async () => {
+  await using t = await setup(async (sink, call) => {
+    await say('Water ')(sink, call)
+    throw new SurefootError({ code: 'STREAM_INTERRUPTED', message: 'The answer broke off', hint: 'Ask again.' })
+  })
+  const response = await t.chat({ messages })
+  expect(response.status).toBe(200)
+  const lines = (await response.text()).split('\n')
+  expect(lines).toHaveLength(3)
+  expect(JSON.parse(lines[1]!)).toEqual({ error: 'The answer broke off. Ask again.' })
+})
+
+test('headers come with the first token', async () => {
+  let say1: (() => void) | undefined
+  const first = new Promise<void>((resolve) => {
+    say1 = resolve
+  })
+  await using t = await setup(async (sink, call) => {
+    await first
+    await say('Water ')(sink, call)
+    throw new SurefootError({ code: 'OVERLOADED', message: 'Busy' })
+  })
+  let hasHeaders = false
+  const response = t.chat({ messages }).then((value) => {
+    hasHeaders = true
+    return value
+  })
+  await vi.waitFor(() => expect(t.surefoot.running).toBe(1))
+  await fetch(`${t.url}/livez`)
+  expect(hasHeaders).toBe(false)
+  say1?.()
+  expect((await response).status).toBe(200)
+  await (await response).body?.cancel()
+})
+
+test.each([
+  ['streamed, before the first token', true, []],
+  ['streamed, while it answers', true, ['Water ']],
+  ['whole', false, []],
+])('a client that goes away stops the run: %s', async (_name, stream, words) => {
+  await using t = await setup(hangAfter(...words))
+  const abort = new AbortController()
+  const call = t.chat({ messages, stream }, { signal: abort.signal }).then((response) => response.text())
+  call.catch(() => {})
+  await vi.waitFor(() => expect(t.surefoot.running).toBe(1))
+  abort.abort()
+  await expect(call).rejects.toThrow()
+  await vi.waitFor(() => expect(t.surefoot.running).toBe(0), { timeout: 500 })
+})
+
+test('a reader that does not read makes the source wait', async () => {
+  let said = 0
+  await using t = await setup(async (sink, call) => {
+    const text = 'x'.repeat(10_000)
+    while (!call.signal.aborted) {
+      await sink.ready()
+      sink.emit({ type: 'delta', text })
+      said++
+      if (said % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  })
+  const response = await t.chat({ messages })
+  const reader = response.body!.getReader()
+  await reader.read()
+  let before = -1
+  await vi.waitFor(
+    () => {
+      const now = said
+      const hasStopped = now === before
+      before = now
+      expect(hasStopped).toBe(true)
+    },
+    { interval: 200, timeout: 10_000 },
+  )
+  // Sockets and streams hold some megabytes, not the endless answer.
+  expect(said).toBeLessThan(5_000)
+  await reader.cancel()
+  await vi.waitFor(() => expect(t.surefoot.running).toBe(0))
+})
+
+const BAD_BODIES: [name: string, body: unknown, status: number, sentence: string][] = [
+  ['no body', '', 400, 'The request has no body.'],
+  ['no JSON', '{"model":', 400, 'The body is not valid JSON.'],
+  ['no message', { model: 'm' }, 400, 'Messages must be a list of messages.'],
+  ['messages of a wrong type', { messages: 'Hi' }, 400, 'Messages must be a list of messages.'],
+  ['empty messages', { messages: [] }, 400, 'Messages must hold at least one message.'],
+  ['a model of a wrong type', { model: 5, messages }, 400, 'Model must be a string.'],
+  ['a stream of a wrong type', { messages, stream: 'yes' }, 400, 'Stream must be true or false.'],
+  ['a list', [], 400, 'The request must be an object with messages.'],
+  ['a content of a wrong type', { messages: [{ role: 'user', content: 1 }] }, 400, 'In messages[0].content: content must be a string.'],
+  ['too deep a body', `{"options":${'['.repeat(70)}${']'.repeat(70)}}`, 400, 'The body is nested deeper than 64 levels.'],
+]
+
+test.each(BAD_BODIES)('%s is refused with one sentence and no call', async (_name, body, status, sentence) => {
+  await using t = await setup()
+  const response = await t.chat(body)
+  expect(response.status).toBe(status)
+  expect(await response.json()).toEqual({ error: sentence })
+  expect(t.surefoot.calls).toHaveLength(0)
+})
+
+test('the Content-Type is ignored, as Ollama does', async () => {
+  await using t = await setup()
+  const response = await t.chat({ messages, stream: false }, { headers: { 'content-type': 'text/plain' } })
+  expect(response.status).toBe(200)
+})
+
+test('a message may lack content where tool calls stand for it', async () => {
+  await using t = await setup()
+  const withTool = [...messages, { role: 'assistant', tool_calls: [{}] }]
+  expect((await t.chat({ messages: withTool, stream: false })).status).toBe(200)
+})
+
+test('tags is the union of the backends’ models, without paths of their disks', async () => {
+  await using t = await setup()
+  const { models } = (await (await fetch(`${t.url}/api/tags`)).json()) as { models: unknown[] }
+  expect(models).toEqual([
+    {
+      name: 'llama3.2:latest',
+      model: 'llama3.2:latest',
+      modified_at: '2026-11-01T10:00:00Z',
+      size: 2_019_393_189,
+      digest: 'a80c4f17acd5',
+      details: { parent_model: '', family: 'llama' },
+    },
+  ])
+})
+
+test('ps lists what is in memory, version is the oldest backend’s, / is Ollama’s sign of life', async () => {
+  await using t = await setup()
+  expect(await (await fetch(`${t.url}/api/ps`)).json()).toMatchObject({ models: [{ name: 'llama3.2:latest' }] })
+  expect(await (await fetch(`${t.url}/api/version`)).json()).toEqual({ version: '0.24.0' })
+  expect(await (await fetch(t.url)).text()).toBe('Ollama is running')
+})
+
+test.each(['/', '/api/tags', '/api/version', '/api/ps'])('HEAD %s is answered without a body', async (path) => {
+  await using t = await setup()
+  const response = await fetch(t.url + path, { method: 'HEAD' })
+  expect(response.status).toBe(200)
+  expect(await response.text()).toBe('')
+})
+
+test.each([
+  ['GET', '/api/chat', 'POST'],
+  ['POST', '/api/tags', 'GET, HEAD'],
+])('%s %s is refused with the methods it takes', async (method, path, allow) => {
+  await using t = await setup()
+  const response = await fetch(t.url + path, { method })
+  expect(response.status).toBe(405)
+  expect(response.headers.get('allow')).toBe(allow)
+  expect(await response.json()).toHaveProperty('error')
+})
