@@ -203,8 +203,18 @@ const BAD_BODIES: [name: string, body: unknown, status: number, sentence: string
   ['a model of a wrong type', { model: 5, messages }, 400, 'Model must be a string.'],
   ['a stream of a wrong type', { messages, stream: 'yes' }, 400, 'Stream must be true or false.'],
   ['a list', [], 400, 'The request must be an object with messages.'],
-  ['a content of a wrong type', { messages: [{ role: 'user', content: 1 }] }, 400, 'In messages[0].content: content must be a string.'],
-  ['too deep a body', `{"options":${'['.repeat(70)}${']'.repeat(70)}}`, 400, 'The body is nested deeper than 64 levels.'],
+  [
+    'a content of a wrong type',
+    { messages: [{ role: 'user', content: 1 }] },
+    400,
+    'In messages[0].content: content must be a string.',
+  ],
+  [
+    'too deep a body',
+    `{"options":${'['.repeat(70)}${']'.repeat(70)}}`,
+    400,
+    'The body is nested deeper than 64 levels.',
+  ],
 ]
 
 test.each(BAD_BODIES)('%s is refused with one sentence and no call', async (_name, body, status, sentence) => {
