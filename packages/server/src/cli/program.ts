@@ -1,7 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
 
 import { version } from '../version.ts'
+import { check } from './check.ts'
+import type { CheckOptions } from './check.ts'
 import { serve } from './serve.ts'
+import type { ServeOptions } from './serve.ts'
 import type { Environment } from './environment.ts'
 
 /** The command line `surefoot`: `serve` and `check`. Every command resolves with its exit status. */
@@ -22,7 +25,16 @@ export function createProgram(environment: Environment, exit: (status: number) =
     .option('--cors-origin <origin>', 'origin of a page that may call from elsewhere; may be repeated', collect)
     .option('--log-level <level>', 'silent, error, warn, info, debug or trace (default: LOG_LEVEL)')
     .addHelpText('after', SERVE_EXAMPLES)
-    .action(async (options) => exit(await serve(options, environment)))
+    .action(async (options: ServeOptions) => exit(await serve(options, environment)))
+  program
+    .command('check')
+    .description("The guide's test: health, 10 requests in a row, 20 at once, breaker recovery on a stand-in")
+    .option('--url <url>', 'a Surefoot server (default: a Surefoot in this process, configured by the environment)')
+    .option('--key <secret>', "the server's key (default: SUREFOOT_KEY)")
+    .option('--sequential <number>', 'requests one after the other', toCount, 10)
+    .option('--concurrent <number>', 'requests at once', toCount, 20)
+    .addHelpText('after', CHECK_EXAMPLES)
+    .action(async (options: CheckOptions) => exit(await check(options, environment)))
   return program
 }
 
@@ -32,6 +44,22 @@ Examples:
   $ surefoot serve --backend http://gpu-a:11434 --backend http://gpu-b:11434 --model llama3.2
   $ SUREFOOT_KEY=secret surefoot serve --host 0.0.0.0 --cors-origin https://app.example
   $ OLLAMA_HOST=127.0.0.1:8000 ollama list`
+
+const CHECK_EXAMPLES = `
+Examples:
+  $ surefoot check
+  $ OLLAMA_BASE_URL=http://gpu-a:11434 OLLAMA_MODEL=smollm2:135m surefoot check
+  $ surefoot check --url http://127.0.0.1:8000
+
+Exit status: 0 when every test passed, 1 when one failed, 130 after Ctrl-C.`
+
+function toCount(value: string): number {
+  const count = Number(value)
+  if (!Number.isInteger(count) || count < 1 || count > 10_000) {
+    throw new InvalidArgumentError('It must be a number from 1 to 10000.')
+  }
+  return count
+}
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value]
