@@ -1,4 +1,4 @@
-import type { CompleteModel } from './models.ts'
+import type { CompleteModel, PrefillMode } from './models.ts'
 import { splitIntoTokens } from './tokens.ts'
 
 /** A message as the stand-in reads it. */
@@ -19,6 +19,8 @@ export interface AnswerRequest {
   readonly prefill: string
   /** The request's body. */
   readonly body: Readonly<Record<string, unknown>>
+  /** Whether the prompt came rendered, in which case any model goes on without an echo. */
+  readonly isRaw: boolean
 }
 
 /** An answer told in full. */
@@ -59,7 +61,7 @@ export function chooseAnswer(
   const scripted = typeof answers === 'function' ? answers(request) : (answers[request.prompt] ?? answers['*'])
   const answer = toScripted(scripted ?? builtInAnswer(request.prompt, answerTokens))
   return {
-    tokens: continueFrom(answer.tokens, request.prefill, model),
+    tokens: continueFrom(answer.tokens, request.prefill, request.isRaw ? 'continue' : model.prefill),
     promptTokens: answer.promptTokens ?? countPromptTokens(request, model),
     evalCount: answer.evalCount,
     context: answer.context,
@@ -71,8 +73,8 @@ function toScripted(answer: Answer): ScriptedAnswer {
   return 'tokens' in answer ? answer : { tokens: answer }
 }
 
-function continueFrom(tokens: readonly string[], prefill: string, model: CompleteModel): readonly string[] {
-  if (prefill === '' || model.prefill === 'new-turn') return tokens
+function continueFrom(tokens: readonly string[], prefill: string, mode: PrefillMode): readonly string[] {
+  if (prefill === '' || mode === 'new-turn') return tokens
   let rest = tokens
   if (tokens.join('').startsWith(prefill)) {
     let index = 0
@@ -81,7 +83,7 @@ function continueFrom(tokens: readonly string[], prefill: string, model: Complet
     const first = tokens[index]?.slice(prefill.length - taken)
     rest = first === undefined ? [] : [first, ...tokens.slice(index + 1)]
   }
-  return model.prefill === 'echo' ? [prefill + (rest[0] ?? ''), ...rest.slice(1)] : rest
+  return mode === 'echo' ? [prefill + (rest[0] ?? ''), ...rest.slice(1)] : rest
 }
 
 /** The prompt is in the answer, so that a test notices an answer that reached the wrong caller. */

@@ -39,7 +39,12 @@ export const faults = {
     ...options,
   }),
   /** 503 with Ollama's text for a full load queue. */
-  busy: (options: FaultSelector = {}): Fault => ({ kind: 'status', status: 503, message: SERVER_BUSY_TEXT, ...options }),
+  busy: (options: FaultSelector = {}): Fault => ({
+    kind: 'status',
+    status: 503,
+    message: SERVER_BUSY_TEXT,
+    ...options,
+  }),
   /** 503 as plain text, from something in front of Ollama. */
   unavailable: (options: FaultSelector = {}): Fault => ({
     kind: 'status',
@@ -65,13 +70,19 @@ export const faults = {
     ...options,
   }),
   /** 200 with lines that are not JSON. */
-  garbage: (options: FaultSelector & { atLine?: number; text?: string } = {}): Fault => ({ kind: 'garbage', ...options }),
+  garbage: (options: FaultSelector & { atLine?: number; text?: string } = {}): Fault => ({
+    kind: 'garbage',
+    ...options,
+  }),
   /** Bytes that are not HTTP. */
   notHttp: (options: FaultSelector & { text?: string } = {}): Fault => ({ kind: 'not-http', ...options }),
   /** All times multiplied. */
   slow: (factor: number, options: FaultSelector = {}): Fault => ({ kind: 'slow', factor, ...options }),
   /** The body in tiny pieces, which split lines and characters. */
-  drip: (options: FaultSelector & { pieceBytes?: number; everyMs?: number } = {}): Fault => ({ kind: 'drip', ...options }),
+  drip: (options: FaultSelector & { pieceBytes?: number; everyMs?: number } = {}): Fault => ({
+    kind: 'drip',
+    ...options,
+  }),
   /** A whole answer that says `done: false`. */
   doneFalse: (options: FaultSelector = {}): Fault => ({ kind: 'done-false', ...options }),
 }

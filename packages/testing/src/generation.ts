@@ -22,16 +22,18 @@ export async function generate(
   times: { startedMs: number; loadedMs: number },
 ): Promise<boolean> {
   const { reply, fault, signal } = exchange
-  const { answers, answerTokens, firstTokenMs, tokensPerSecond } = world.settings()
+  const { answers, answerTokens } = world.settings()
   const factor = fault?.kind === 'slow' ? (fault.factor ?? 10) : 1
   const answer = chooseAnswer(answers, request, model, answerTokens)
   const tokens = answer.tokens.slice(0, request.limit)
   const breakAt = breakingToken(exchange, tokens.length)
-  const intervalMs = (1000 * factor) / tokensPerSecond
   const release = await world.slots.take(model.name, signal)
   // Tokens since the client was last seen connected; the first of them was made knowing that it was.
   let unseen = 0
   try {
+    // Read only now, so that a change reaches the requests in the queue.
+    const { firstTokenMs, tokensPerSecond } = world.settings()
+    const intervalMs = (1000 * factor) / tokensPerSecond
     const promptStartMs = performance.now()
     if (firstTokenMs > 0) await pause(firstTokenMs * factor, signal)
     const firstMs = performance.now()

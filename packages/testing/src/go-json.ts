@@ -22,8 +22,8 @@ export function decodeGoJson(text: string): Decoded {
   } catch (error) {
     const message = (error as Error).message
     const position = Number(/at position (\d+)/.exec(message)?.[1] ?? Number.NaN)
-    const character = text[position]
-    if (Number.isNaN(position) && !/end of JSON/.test(message)) return { error: invalidCharacter(firstOdd(text), '') }
+    // Of a short text V8 names the character but not the position.
+    const character = text[position] ?? /^Unexpected token '(.)'/su.exec(message)?.[1]
     if (character === undefined || /Unterminated string/.test(message)) return { error: 'unexpected EOF' }
     // Go reads one value and leaves the rest alone.
     if (/non-whitespace character after JSON/.test(message)) return decodeGoJson(text.slice(0, position))
@@ -31,12 +31,9 @@ export function decodeGoJson(text: string): Decoded {
   }
 }
 
-function firstOdd(text: string): string {
-  return text.trim()[0] ?? ''
-}
-
 function invalidCharacter(character: string, message: string): string {
-  const quoted = character === "'" ? "'\\''" : character < ' ' ? `'${JSON.stringify(character).slice(1, -1)}'` : `'${character}'`
+  const quoted =
+    character === "'" ? "'\\''" : character < ' ' ? `'${JSON.stringify(character).slice(1, -1)}'` : `'${character}'`
   return `invalid character ${quoted} ${placeOf(message)}`
 }
 

@@ -48,7 +48,14 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     const known = places.get(model)
     if (known !== undefined) return known
     const keepAliveMs = settings().keepAliveMs
-    const place: Place = { isLoaded: undefined, users: 0, keepAliveMs, usedAtMs: Date.now(), waiters: [], timer: undefined }
+    const place: Place = {
+      isLoaded: undefined,
+      users: 0,
+      keepAliveMs,
+      usedAtMs: Date.now(),
+      waiters: [],
+      timer: undefined,
+    }
     places.set(model, place)
     return place
   }

@@ -22,7 +22,9 @@ export function createOpenAiDialect({ model, version, id, includeUsage }: OpenAi
   })
   const frame = (text: string): string => `data: ${text}\n\n`
   const event = (delta: object, finishReason: string | null, name = model): string =>
-    frame(goJson({ ...head('chat.completion.chunk', name), choices: [{ index: 0, delta, finish_reason: finishReason }] }))
+    frame(
+      goJson({ ...head('chat.completion.chunk', name), choices: [{ index: 0, delta, finish_reason: finishReason }] }),
+    )
   // 0.24.0 repeats the role in every chunk.
   const delta = (content: string, isFirst: boolean): object =>
     isFirst || version === '0.24.0' ? { role: 'assistant', content } : { content }

@@ -79,7 +79,8 @@ export function createReply(
       sentBytes += bytes.length
       if (bytes.length < left) write(bytes)
       else {
-        if (left > 0) await new Promise<void>((resolve) => response.write(framed(bytes.subarray(0, left)), () => resolve()))
+        if (left > 0)
+          await new Promise<void>((resolve) => response.write(framed(bytes.subarray(0, left)), () => resolve()))
         else response.flushHeaders()
         // One turn lets the bytes reach the client before the RST overtakes them.
         await pause(0, signal)

@@ -24,7 +24,7 @@ export interface StandIn extends AsyncDisposable {
   readonly counts: StandInCounts
   /** The last 1000 requests, oldest first. */
   readonly log: readonly LoggedRequest[]
-  /** Changes settings; what is left out stays. Requests in progress keep what they began with. */
+  /** Changes settings; what is left out stays. What is already generating keeps its answer and its pace. */
   set(settings: StandInSettings): void
   /** Switches faults on (in a list the first match wins) or, without any, off; resolves when the port is as it should be. */
   fault(fault?: Fault | readonly Fault[]): Promise<void>

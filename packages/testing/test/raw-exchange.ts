@@ -9,6 +9,7 @@ export interface RawAnswer {
   /** Contents of the chunks, or the body as the only one. */
   readonly frames: readonly string[]
   readonly body: string
+  readonly bodyBytes: number
   /** Whether a chunked body had its 0 chunk. */
   readonly isComplete: boolean
   /** `undefined` = FIN, otherwise the error's code. */
@@ -20,7 +21,7 @@ export async function exchangeRaw(port: number, request: string | Buffer): Promi
   const pieces: Buffer[] = []
   const error = await new Promise<string | undefined>((resolve) => {
     const socket = connect({ host: '127.0.0.1', port }, () => socket.write(request))
-    socket.on('data', (piece) => pieces.push(piece))
+    socket.on('data', (piece: Buffer) => pieces.push(piece))
     socket.once('end', () => resolve(undefined))
     socket.once('error', (failure: NodeJS.ErrnoException) => resolve(failure.code))
   })
@@ -29,28 +30,31 @@ export async function exchangeRaw(port: number, request: string | Buffer): Promi
 
 function readAnswer(bytes: Buffer): Omit<RawAnswer, 'error'> {
   const headEnd = bytes.indexOf('\r\n\r\n')
-  if (headEnd < 0) return { bytes, head: [], isChunked: false, frames: [], body: '', isComplete: false }
-  const head = bytes.subarray(0, headEnd).toString().split('\r\n')
+  const head = bytes.subarray(0, Math.max(0, headEnd)).toString().split('\r\n')
+  const rest = headEnd < 0 ? Buffer.alloc(0) : bytes.subarray(headEnd + 4)
   const isChunked = head.includes('Transfer-Encoding: chunked')
-  const rest = bytes.subarray(headEnd + 4)
-  if (!isChunked) return { bytes, head, isChunked, frames: [rest.toString()], body: rest.toString(), isComplete: true }
-  const frames: Buffer[] = []
-  let at = 0
-  for (;;) {
-    const lineEnd = rest.indexOf('\r\n', at)
-    if (lineEnd < 0) break
-    const size = Number.parseInt(rest.subarray(at, lineEnd).toString(), 16)
-    at = lineEnd + 2 + size + 2
-    if (size === 0 || at > rest.length) break
-    frames.push(rest.subarray(lineEnd + 2, lineEnd + 2 + size))
-  }
-  const isComplete = rest.subarray(-5).toString() === '0\r\n\r\n'
+  const frames = isChunked ? readChunks(rest) : [rest]
+  const body = Buffer.concat(frames)
   return {
     bytes,
-    head,
+    head: head.filter((line) => line !== ''),
     isChunked,
-    frames: frames.map(String),
-    body: Buffer.concat(frames).toString(),
-    isComplete,
+    frames: frames.map((frame) => frame.toString()),
+    body: body.toString(),
+    bodyBytes: body.length,
+    isComplete: isChunked && rest.subarray(-5).toString() === '0\r\n\r\n',
+  }
+}
+
+/** The whole chunks, without the last empty one. */
+function readChunks(bytes: Buffer): Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0; ;) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    if (lineEnd < 0) return chunks
+    const size = Number.parseInt(bytes.subarray(at, lineEnd).toString(), 16)
+    at = lineEnd + 2 + size + 2
+    if (size === 0 || at > bytes.length) return chunks
+    chunks.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size))
   }
 }
