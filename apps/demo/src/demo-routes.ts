@@ -1,0 +1,132 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { SurefootError, type Surefoot } from '@surefoot/protocol'
+import type { Context, Hono } from 'hono'
+import { stream } from 'hono/streaming'
+
+import type { FaultSwitch } from './fault-switch.ts'
+import { runReliabilityTest } from './reliability-test.ts'
+import { BREAK_MODES, type BreakMode, type DemoInfo, type ReliabilityEvent } from './shared/demo-api.ts'
+import { askStraight, type TestOutcome } from './straight-client.ts'
+
+/** What the demo's own routes need. */
+export interface DemoDeps {
+  readonly surefoot: Surefoot
+  readonly faults: FaultSwitch
+  readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken'>
+  /** Longest answer of the reliability test, in tokens. */
+  readonly testTokens: number
+  /** Ends the tests that run when the demo closes. */
+  readonly signal: AbortSignal
+}
+
+const QUESTIONS = ['What is water?', 'Why is the sky blue?', 'What is gravity?', 'How do plants grow?']
+
+/** With connections refused for good no test could pass: during it the backend goes away and comes back, as on a restart. */
+const RESTART_MS = 1000
+
+/**
+ * The routes behind the page's machinery: what it runs on, the break bar, the reliability test. The server refuses
+ * foreign origins and foreign host names before they are reached.
+ */
+export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
+  let running = false
+  // During a test with restarts the switch goes to and fro; the page shows the button that was pressed.
+  let pressed: BreakMode = deps.faults.mode
+  app.get('/demo/info', (context) => {
+    const info: DemoInfo = { ...deps.about, mode: pressed, ...deps.faults.counts() }
+    return context.json(info)
+  })
+
+  app.post('/demo/fault', async (context) => {
+    const mode = await readMode(context)
+    if (mode === undefined) {
+      return context.json({ success: false, error: `mode must be one of ${BREAK_MODES.join(', ')}` }, 400)
+    }
+    if (running) return context.json({ success: false, error: 'Not while the reliability test runs.' }, 409)
+    await deps.faults.set(mode)
+    pressed = mode
+    return context.json({ success: true, mode })
+  })
+
+  app.post('/demo/reliability-test', (context) => {
+    if (running) return context.json({ success: false, error: 'The reliability test is already running.' }, 409)
+    running = true
+    context.header('content-type', 'application/x-ndjson')
+    context.header('cache-control', 'no-store')
+    return stream(context, async (body) => {
+      const left = new AbortController()
+      body.onAbort(() => left.abort())
+      const signal = AbortSignal.any([left.signal, deps.signal])
+      const emit = (event: ReliabilityEvent): void => void body.write(`${JSON.stringify(event)}\n`)
+      try {
+        await withRestarts(deps.faults, signal, (inner) => runTest(deps, emit, inner))
+      } catch (error) {
+        if (!signal.aborted) emit({ type: 'error', message: error instanceof Error ? error.message : String(error) })
+      } finally {
+        running = false
+      }
+    })
+  })
+}
+
+function runTest(deps: DemoDeps, emit: (event: ReliabilityEvent) => void, signal: AbortSignal): Promise<void> {
+  const { surefoot, about, testTokens } = deps
+  const body = (question: string) => ({
+    model: about.model,
+    messages: [{ role: 'user', content: question }],
+    options: { num_predict: testTokens, temperature: 0 },
+  })
+  const url = about.backends[0]?.url ?? ''
+  return runReliabilityTest(
+    {
+      questions: QUESTIONS,
+      warmUp: () => throughSurefoot(() => surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal })),
+      straight: (question, patienceMs, inner) => askStraight({ url, body: body(question), patienceMs, signal: inner }),
+      surefoot: (question, inner) => throughSurefoot(() => surefoot.chat(body(question), { signal: inner })),
+    },
+    emit,
+    signal,
+  )
+}
+
+async function throughSurefoot(ask: () => Promise<{ served: string; reason?: string | undefined }>): Promise<TestOutcome> {
+  const startedAtMs = performance.now()
+  try {
+    const answer = await ask()
+    const tookMs = performance.now() - startedAtMs
+    if (answer.served === 'model') return { ok: true, tookMs }
+    return { ok: false, tookMs, problem: `Not answered by the model (${answer.reason ?? answer.served}).` }
+  } catch (error) {
+    const problem = SurefootError.is(error) ? error.message : String(error)
+    return { ok: false, tookMs: performance.now() - startedAtMs, problem }
+  }
+}
+
+async function withRestarts(
+  faults: FaultSwitch,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  if (faults.mode !== 'refuse') return await run(signal)
+  const done = new AbortController()
+  const restarts = restartUntil(faults, done.signal)
+  try {
+    await run(signal)
+  } finally {
+    done.abort()
+    await restarts
+    await faults.set('refuse')
+  }
+}
+
+async function restartUntil(faults: FaultSwitch, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await faults.set(faults.mode === 'refuse' ? 'none' : 'refuse')
+    await pause(RESTART_MS, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+async function readMode(context: Context): Promise<BreakMode | undefined> {
+  const body = (await context.req.json().catch(() => undefined)) as { mode?: unknown } | undefined
+  return BREAK_MODES.find((mode) => mode === body?.mode)
+}

@@ -1,0 +1,97 @@
+import { request } from 'node:http'
+import { createStandIn, type StandIn } from '@surefoot/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import { createFaultProxy, type FaultProxy } from './fault-proxy.ts'
+import { askStraight, type TestOutcome } from './straight-client.ts'
+
+const ANSWER = Array.from({ length: 40 }, (_, index) => ` word${index}`)
+
+let ollama: StandIn
+let proxy: FaultProxy
+
+beforeEach(async () => {
+  ollama = await createStandIn({ answers: () => ANSWER, tokensPerSecond: 2000, slots: 4 })
+  proxy = await createFaultProxy(ollama.url)
+})
+
+afterEach(async () => {
+  await proxy[Symbol.asyncDispose]()
+  await ollama[Symbol.asyncDispose]()
+})
+
+function ask(patienceMs = 2000): Promise<TestOutcome> {
+  const body = { model: 'llama3.2', messages: [{ role: 'user', content: 'Hello' }] }
+  return askStraight({ url: proxy.url, body, patienceMs, signal: new AbortController().signal })
+}
+
+describe('the fault proxy', () => {
+  it('hands answers and lists on untouched while nothing is broken', async () => {
+    const straight = await (await fetch(`${ollama.url}/api/tags`)).text()
+    const proxied = await (await fetch(`${proxy.url}/api/tags`)).text()
+    expect(proxied).toBe(straight)
+    expect(await ask()).toMatchObject({ ok: true })
+    expect(proxy.counts()).toEqual({ requests: 1, broken: 0 })
+  })
+
+  it('hands errors of the backend on', async () => {
+    const response = await fetch(`${proxy.url}/api/chat`, { method: 'POST', body: '{"model":"no-such-model","messages":[]}' })
+    expect(response.status).toBe(404)
+    expect(await response.text()).toContain('not found')
+  })
+
+  it('every second request fails, the first one at once', async () => {
+    await proxy.set('every-second')
+    const outcomes = [await ask(), await ask(), await ask(), await ask()]
+    expect(outcomes.map((outcome) => outcome.ok)).toEqual([false, true, false, true])
+    expect(outcomes[0]?.problem).toBe('The connection was reset.')
+    expect(proxy.counts()).toEqual({ requests: 4, broken: 2 })
+  })
+
+  it('refuses connections, and takes them again on the same port', async () => {
+    await proxy.set('refuse')
+    expect(await ask()).toMatchObject({ ok: false, problem: 'The connection was refused.' })
+    await proxy.set('none')
+    expect(await ask()).toMatchObject({ ok: true })
+  })
+
+  it('hangs until the caller has had enough', async () => {
+    await proxy.set('hang')
+    const outcome = await ask(150)
+    expect(outcome).toMatchObject({ ok: false, problem: 'No answer within 0 s.' })
+    expect(outcome.tookMs).toBeGreaterThanOrEqual(140)
+    expect(await ask()).toMatchObject({ ok: true })
+  })
+
+  it('cuts an answer in the middle', async () => {
+    await proxy.set('cut')
+    expect(await ask()).toMatchObject({ ok: false, problem: 'The answer was cut off in the middle.' })
+    expect(await ask()).toMatchObject({ ok: true })
+  })
+
+  it('leaves the health routes alone', async () => {
+    await proxy.set('hang')
+    expect((await fetch(`${proxy.url}/api/version`)).status).toBe(200)
+  })
+
+  it('looks like a connection that ended when the backend itself is away', async () => {
+    await ollama.fault({ kind: 'refuse' })
+    expect(await ask()).toMatchObject({ ok: false, problem: 'The connection was reset.' })
+  })
+
+  it('tells the backend when the caller leaves', async () => {
+    ollama.set({ tokensPerSecond: 20 })
+    await new Promise<void>((resolve) => {
+      const call = request(`${proxy.url}/api/chat`, { method: 'POST', agent: false }, (response) => {
+        response.once('data', () => {
+          call.destroy()
+          resolve()
+        })
+        response.on('error', () => {})
+      })
+      call.on('error', () => {})
+      call.end('{"model":"llama3.2","messages":[{"role":"user","content":"Hello"}]}')
+    })
+    await expect.poll(() => ollama.counts.canceled).toBe(1)
+  })
+})

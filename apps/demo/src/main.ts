@@ -1,0 +1,67 @@
+import { readConfig, type Config } from '@surefoot/core'
+import { SurefootError } from '@surefoot/protocol'
+
+import { buildPage, PAGE_FOLDER } from './build-page.ts'
+import { chooseBackend, type ChosenBackend } from './choose-backend.ts'
+import { HELP, readCliOptions, type CliOptions } from './cli-options.ts'
+import { readPageFiles } from './page-files.ts'
+import { startDemo } from './start-demo.ts'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+async function main(options: CliOptions): Promise<void> {
+  const config = readConfig({}, process.env)
+  const logLevel = process.env['LOG_LEVEL'] === undefined ? 'silent' : config.logLevel
+  const [backend] = await Promise.all([
+    chooseBackend({ urls: config.backends, model: config.model, wish: options.backend }),
+    buildPage(() => say('Building the page …')),
+  ])
+  const demo = await startDemo({
+    backend,
+    port: options.port,
+    page: readPageFiles(PAGE_FOLDER),
+    // The stand-in's pace is known, so that its settings are the demo's own.
+    config: backend.kind === 'real' ? { ...realConfig(config), logLevel } : { logLevel },
+  })
+
+  say('')
+  say('  BabySteps, the mentor that keeps its feet')
+  say('')
+  say(`  Open     ${demo.url}`)
+  if (options.port !== 0 && demo.port !== options.port) say(`           (port ${options.port} is taken)`)
+  say(`  Answers  ${whoAnswers(backend)}`)
+  if (backend.note !== undefined) say(`           ${backend.note}`)
+  say('  Stop     Ctrl-C')
+  say('')
+
+  let stopping = false
+  const stop = (): void => {
+    // Whoever asks twice does not want to wait for the answers that still run.
+    if (stopping) process.exit(130)
+    stopping = true
+    say('Stopping …')
+    void demo[Symbol.asyncDispose]()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+/** The settings for a real Ollama, without the one that the demo sets for people who wait before a page. */
+function realConfig({ waitForReadyMs: _waitForReadyMs, ...config }: Config): Partial<Config> {
+  return config
+}
+
+function whoAnswers(backend: ChosenBackend): string {
+  if (backend.kind === 'stand-in') return 'the stand-in Ollama: scripted answers, no model'
+  return `${backend.model} of the Ollama at ${backend.urls.map((url) => url.replace(/\/\/[^/@]*@/, '//')).join(' and ')}`
+}
+
+try {
+  const options = readCliOptions(process.argv.slice(2), process.env)
+  if (options.help) say(HELP)
+  else await main(options)
+} catch (error) {
+  const text = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`${SurefootError.is(error) ? `${text} ${error.hint}` : text}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,87 @@
+import { SurefootError, type Surefoot } from '@surefoot/protocol'
+import type { Context, Hono } from 'hono'
+
+import { systemPromptOf, teacherOfClass } from '../shared/teachers.ts'
+import { guessSubject } from './subject.ts'
+
+/** What the guide's routes need. */
+export interface MentorDeps {
+  readonly surefoot: Surefoot
+  readonly model: string
+  /** Puts the addresses that people know into an error's text. */
+  readonly withShownAddresses: (text: string) => string
+}
+
+/** The guide's REST routes with its exact JSON, with and without the slash at the end. */
+export function addMentorRoutes(app: Hono, deps: MentorDeps): void {
+  for (const slash of ['', '/']) {
+    app.post(`/api/mentor/chat${slash}`, (context) => chat(context, deps))
+    app.get(`/api/mentor/health${slash}`, (context) => health(context, deps))
+  }
+}
+
+async function chat(context: Context, { surefoot, withShownAddresses }: MentorDeps): Promise<Response> {
+  const body = await readJson(context)
+  if (body === undefined) return refuse(context, 'Invalid JSON')
+  const { message, class_number: classNumber = 1 } = body as { message?: unknown; class_number?: unknown }
+  if (typeof message !== 'string' || message.trim() === '') return refuse(context, 'Message is required')
+  if (!isClassNumber(classNumber)) {
+    return refuse(context, 'class_number must be a whole number from 1 to 10')
+  }
+  const teacher = teacherOfClass(classNumber)
+  try {
+    const { signal } = context.req.raw
+    const answer = await surefoot.chat(message, { system: systemPromptOf(teacher), signal })
+    return context.json({
+      success: true,
+      text: answer.message.content,
+      teacher: teacher.name,
+      class: classNumber,
+      subject: guessSubject(message),
+    })
+  } catch (error) {
+    if (!SurefootError.is(error)) throw error
+    const details = withShownAddresses(`${error.message} ${error.hint}`)
+    return context.json(
+      { success: false, error: 'Unable to connect to AI service. Please try again.', details },
+      503,
+      error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)) },
+    )
+  }
+}
+
+async function health(context: Context, { surefoot, model, withShownAddresses }: MentorDeps): Promise<Response> {
+  const report = await surefoot.health()
+  // The breaker is asked for now: the rest of the report may be some seconds old.
+  const breakers = (await surefoot.backends()).map((backend) => backend.breaker.state)
+  const state = (['closed', 'half-open', 'open'] as const).find((wanted) => breakers.includes(wanted)) ?? 'closed'
+  const connected = report.backends.some((backend) => backend.reachable)
+  const common = { ollama_connected: connected, default_model: model, circuit_breaker_state: state.replace('-', '_') }
+  if (report.status !== 'down' && state !== 'open') return context.json({ success: true, status: 'healthy', ...common })
+  const problem = report.backends.find((backend) => backend.problem !== undefined)?.problem
+  const error = withShownAddresses(problem ?? whyDown(connected, state, model))
+  const { default_model: _model, ...rest } = common
+  return context.json({ success: false, status: 'unhealthy', error, ...rest }, 503)
+}
+
+function whyDown(connected: boolean, breaker: string, model: string): string {
+  if (breaker === 'open') return 'Circuit breaker is OPEN - service unavailable'
+  return connected ? `Model ${model} not found. Run: ollama pull ${model}` : 'Ollama does not answer. Run: ollama serve'
+}
+
+async function readJson(context: Context): Promise<object | undefined> {
+  try {
+    const value: unknown = await context.req.json()
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch {
+    return undefined
+  }
+}
+
+function isClassNumber(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10
+}
+
+function refuse(context: Context, error: string): Response {
+  return context.json({ success: false, error }, 400)
+}

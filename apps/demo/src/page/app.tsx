@@ -1,0 +1,55 @@
+import type { Surefoot } from '@surefoot/protocol'
+import { useCallback, useState, type ReactNode } from 'react'
+
+import { withShownAddresses } from '../shared/demo-api.ts'
+import { teacherOfClass } from '../shared/teachers.ts'
+import { ClassStairs } from './chat/class-stairs.tsx'
+import { Composer } from './chat/composer.tsx'
+import { Notebook } from './chat/notebook.tsx'
+import { useConversation } from './chat/use-conversation.ts'
+import { EngineRoom } from './engine/engine-room.tsx'
+import { useEngine } from './engine/use-engine.ts'
+import { useReliabilityTest } from './engine/use-reliability-test.ts'
+import { PageHead } from './page-head.tsx'
+import { StatusStrip } from './status-strip.tsx'
+import { useTheme } from './use-theme.ts'
+
+/** The whole page: the classroom on the left, the engine room on the right; on a phone one of the two at a time. */
+export function App({ surefoot }: { readonly surefoot: Surefoot }): ReactNode {
+  const [classNumber, setClassNumber] = useState(3)
+  const [isEngineOpen, setEngineOpen] = useState(false)
+  const { theme, next } = useTheme()
+  const engine = useEngine(surefoot)
+  const reliability = useReliabilityTest()
+  const { turns, isAnswering, ask, stop } = useConversation(surefoot)
+  const teacher = teacherOfClass(classNumber)
+  const known = engine.info?.backends
+  const say = useCallback((text: string) => withShownAddresses(text, known ?? []), [known])
+
+  return (
+    <div className="page" data-class={classNumber} data-engine-open={isEngineOpen}>
+      <PageHead info={engine.info} theme={theme} onTheme={next} />
+      <StatusStrip engine={engine} isOpen={isEngineOpen} onToggle={() => setEngineOpen((open) => !open)} />
+      <main className="classroom" aria-label="Classroom">
+        <div className="desk">
+          <p className="teacher">
+            <b>Class {classNumber}</b> with {teacher.name}
+            <small>{teacher.focus}</small>
+          </p>
+          <ClassStairs classNumber={classNumber} isLocked={isAnswering} onChoose={setClassNumber} />
+        </div>
+        <Notebook turns={turns} teacher={teacher} say={say} onAgain={ask} />
+        <Composer
+          teacherName={teacher.name}
+          questions={teacher.questions}
+          isAnswering={isAnswering}
+          onAsk={(question) => ask(question, classNumber)}
+          onStop={stop}
+        />
+      </main>
+      <aside className="engine-room" id="engine-room" aria-label="Engine room">
+        <EngineRoom engine={engine} reliability={reliability} />
+      </aside>
+    </div>
+  )
+}

@@ -1,0 +1,73 @@
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react'
+
+import type { Teacher } from '../../shared/teachers.ts'
+import { isRunning, type Turn } from './turn.ts'
+import { TurnView } from './turn-view.tsx'
+
+/** What the notebook shows and does. */
+export interface NotebookProps {
+  readonly turns: readonly Turn[]
+  readonly teacher: Teacher
+  readonly say: (text: string) => string
+  readonly onAgain: (question: string, classNumber: number) => void
+}
+
+/** How near the end one must be for the page to follow the answer, in pixels. */
+const NEAR_END_PX = 80
+
+/** The ruled page with the questions and answers; it follows the answer unless one has scrolled up to read. */
+export function Notebook({ turns, teacher, say, onAgain }: NotebookProps): ReactNode {
+  const page = useRef<HTMLDivElement>(null)
+  const follows = useRef(true)
+  const count = turns.length
+  useEffect(() => {
+    follows.current = true
+  }, [count])
+  useLayoutEffect(() => {
+    if (follows.current) page.current?.scrollTo({ top: page.current.scrollHeight })
+  }, [turns])
+
+  const canAsk = !turns.some(isRunning)
+  return (
+    <div
+      className="notebook"
+      ref={page}
+      tabIndex={0}
+      role="region"
+      aria-label="Questions and answers"
+      onScroll={(event) => {
+        const { scrollHeight, scrollTop, clientHeight } = event.currentTarget
+        follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX
+      }}
+    >
+      <div className="welcome">
+        <p className="who">{teacher.name}</p>
+        <p>
+          Hello, Class {teacher.classNumber}! Just now we are learning about {teacher.focus}. What would you like to know?
+        </p>
+      </div>
+      {turns.map((turn) => (
+        <TurnView key={turn.id} turn={turn} say={say} canAsk={canAsk} onAgain={onAgain} />
+      ))}
+      <Announcer turns={turns} />
+    </div>
+  )
+}
+
+/** Tells a screen reader that an answer began, and reads it once when it is there; never word by word. */
+function Announcer({ turns }: { readonly turns: readonly Turn[] }): ReactNode {
+  const last = turns.at(-1)
+  const [said, setSaid] = useState('')
+  const state = last?.state
+  useEffect(() => {
+    if (last === undefined) return setSaid('')
+    if (isRunning(last)) return setSaid('The answer is on its way.')
+    setSaid([last.text, last.state === 'whole' ? '' : `(${last.state})`, last.problem?.message ?? ''].join(' ').trim())
+    // Only a change of state is worth telling, not every token.
+  }, [last?.id, state])
+  return (
+    <p className="visually-hidden" role="status">
+      {said}
+    </p>
+  )
+}

@@ -1,0 +1,75 @@
+import { memo, type ReactNode } from 'react'
+
+import { teacherOfClass } from '../../shared/teachers.ts'
+import { FootLine } from './foot-line.tsx'
+import { isRunning, type Turn } from './turn.ts'
+
+/** What one question with its answer shows and does. */
+export interface TurnViewProps {
+  readonly turn: Turn
+  readonly say: (text: string) => string
+  readonly canAsk: boolean
+  readonly onAgain: (question: string, classNumber: number) => void
+}
+
+/** A question and its answer, as far as it has come. */
+export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnView(props: TurnViewProps): ReactNode {
+  const { turn, say, canAsk, onAgain } = props
+  const teacher = teacherOfClass(turn.classNumber)
+  const isFallback = turn.served === 'fallback' && turn.state === 'whole'
+  return (
+    <article className="turn" data-state={turn.state} data-class={turn.classNumber} data-testid="turn">
+      <p className="question">
+        <span className="visually-hidden">You asked: </span>
+        {turn.question}
+      </p>
+      <div className="answer" data-fallback={isFallback} aria-busy={isRunning(turn)}>
+        <p className="who">
+          {teacher.name}
+          {isFallback && <b className="stamp">fallback reply, not from the model</b>}
+        </p>
+        {turn.state === 'waiting' && (
+          <p className="doing">
+            <Steps /> {say(turn.doing)}
+          </p>
+        )}
+        {turn.text !== '' && (
+          <p className="text" data-testid="answer">
+            {turn.text}
+            {turn.state === 'answering' && <span className="pen" aria-hidden="true" />}
+            {turn.state === 'broken' && <span className="torn"> … the answer broke off here</span>}
+            {turn.state === 'stopped' && <span className="torn"> … stopped</span>}
+          </p>
+        )}
+        {turn.state === 'stopped' && turn.text === '' && <p className="doing">Stopped before the first word.</p>}
+        {turn.problem !== undefined && (
+          <p className="trouble">
+            <strong>{say(turn.problem.message)}</strong> {say(turn.problem.hint)}
+          </p>
+        )}
+        {!isRunning(turn) && (turn.state !== 'whole' || isFallback) && (
+          <button
+            type="button"
+            className="again"
+            disabled={!canAsk}
+            onClick={() => onAgain(turn.question, turn.classNumber)}
+          >
+            Try again
+          </button>
+        )}
+        {!isRunning(turn) && <FootLine turn={turn} say={say} />}
+      </div>
+    </article>
+  )
+})
+
+/** Three footprints that walk while one waits. */
+function Steps(): ReactNode {
+  return (
+    <span className="steps" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </span>
+  )
+}

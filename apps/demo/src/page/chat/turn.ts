@@ -1,0 +1,146 @@
+import { ERROR_CODES, SurefootError } from '@surefoot/protocol'
+import type { ErrorCode, RunEvent, Served } from '@surefoot/protocol'
+
+/** Something that happened on the way to an answer. */
+export interface TrailEntry {
+  readonly atMs: number
+  readonly text: string
+}
+
+/** A question, and what came of it. */
+export interface Turn {
+  readonly id: number
+  readonly classNumber: number
+  readonly question: string
+  /** `broken`: some of the answer arrived and then it broke off; `failed`: nothing arrived. */
+  readonly state: 'waiting' | 'answering' | 'whole' | 'broken' | 'stopped' | 'failed'
+  readonly text: string
+  /** What is going on while there is no text yet. */
+  readonly doing: string
+  readonly trail: readonly TrailEntry[]
+  readonly attempts: number
+  readonly tokens: number
+  readonly backend?: string | undefined
+  readonly firstTokenMs?: number | undefined
+  readonly tookMs?: number | undefined
+  readonly tokensPerSecond?: number | undefined
+  readonly served?: Served | undefined
+  readonly problem?: { readonly code?: string | undefined; readonly message: string; readonly hint: string } | undefined
+}
+
+/** A question that was just asked. */
+export function newTurn(id: number, classNumber: number, question: string): Turn {
+  return {
+    id,
+    classNumber,
+    question,
+    state: 'waiting',
+    text: '',
+    doing: 'asking …',
+    trail: [{ atMs: 0, text: 'asked' }],
+    attempts: 0,
+    tokens: 0,
+  }
+}
+
+/** Whether something may still happen to a turn. */
+export function isRunning(turn: Turn): boolean {
+  return turn.state === 'waiting' || turn.state === 'answering'
+}
+
+/** The turn after an event of its run; `atMs` counts from the question. */
+export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number): Turn {
+  const noted = (text: string, more: Partial<Turn> = {}): Turn => ({
+    ...turn,
+    ...more,
+    trail: [...turn.trail, { atMs, text }],
+  })
+  switch (event.type) {
+    case 'queued': {
+      const what = event.waitingFor === 'slot' ? 'a free slot' : 'a backend to come back'
+      const expected = event.expectedWaitMs === undefined ? '' : `, about ${seconds(event.expectedWaitMs)}`
+      const text = `waiting for ${what}, place ${event.position}${expected}`
+      return noted(text, { doing: text })
+    }
+    case 'loading': {
+      const expected = event.expectedMs === undefined ? '' : `, about ${seconds(event.expectedMs)}`
+      const text = `loading ${event.model} into memory${expected}`
+      return noted(text, { doing: text })
+    }
+    case 'attempt': {
+      const text =
+        event.reason === undefined ? `attempt ${event.attempt}` : `attempt ${event.attempt} after ${event.reason}`
+      // The name of the code is for grown-ups, and they are the ones who look at the machinery.
+      return noted(`${text} at ${event.backend}`, { doing: text, attempts: event.attempt, backend: event.backend })
+    }
+    case 'delta': {
+      const more = { text: turn.text + event.text, tokens: turn.tokens + 1, state: 'answering' as const }
+      return turn.firstTokenMs === undefined
+        ? noted('first token', { ...more, firstTokenMs: atMs })
+        : { ...turn, ...more }
+    }
+    case 'resumed':
+      return noted(`went on from character ${event.atChar} at ${event.backend}`, { backend: event.backend })
+    case 'finish':
+      return afterFinish(turn, event, atMs)
+  }
+}
+
+function afterFinish(turn: Turn, { answer }: RunEvent & { type: 'finish' }, atMs: number): Turn {
+  const ended: Turn = {
+    ...turn,
+    attempts: answer.attempts,
+    backend: answer.backend ?? turn.backend,
+    served: answer.served,
+    tookMs: atMs,
+  }
+  if (answer.served === 'fallback') {
+    const problem = problemOfCode(answer.reason)
+    const trail = [...turn.trail, { atMs, text: `no answer: ${answer.reason ?? 'unknown reason'}` }]
+    // What had arrived stays on the page; a fallback in its place would hide it.
+    return turn.text === ''
+      ? { ...ended, state: 'whole', text: answer.message.content, problem, trail }
+      : { ...ended, state: 'broken', problem, trail }
+  }
+  const { eval_count: count, eval_duration: durationNs } = answer
+  return {
+    ...ended,
+    state: 'whole',
+    text: answer.message.content,
+    tokensPerSecond: count !== undefined && durationNs ? (count * 1e9) / durationNs : undefined,
+    trail: [...turn.trail, { atMs, text: 'whole' }],
+  }
+}
+
+/** The turn after its run threw; an error that is the person's own stop is no problem. */
+export function turnAfterError(turn: Turn, error: unknown, atMs: number): Turn {
+  const trailWith = (text: string): readonly TrailEntry[] => [...turn.trail, { atMs, text }]
+  if (error instanceof DOMException && error.name === 'AbortError') {
+    return { ...turn, state: 'stopped', tookMs: atMs, trail: trailWith('stopped') }
+  }
+  const known = SurefootError.is(error)
+  const problem = known
+    ? { code: error.code, message: error.message, hint: error.hint }
+    : { message: 'Something went wrong on this page.', hint: ERROR_CODES.INTERNAL.hint }
+  return {
+    ...turn,
+    state: turn.text === '' ? 'failed' : 'broken',
+    attempts: (known ? error.attempts : undefined) ?? turn.attempts,
+    tookMs: atMs,
+    problem,
+    trail: trailWith(known ? `ended: ${error.code}` : 'ended'),
+  }
+}
+
+function problemOfCode(code: string | undefined): Turn['problem'] {
+  if (code === undefined || !Object.hasOwn(ERROR_CODES, code)) {
+    return { code, message: 'Nothing could answer.', hint: ERROR_CODES.CANNOT_CONNECT.hint }
+  }
+  const { meaning, hint } = ERROR_CODES[code as ErrorCode]
+  return { code, message: meaning, hint }
+}
+
+/** A duration as people read it. */
+export function seconds(durationMs: number): string {
+  return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
+}

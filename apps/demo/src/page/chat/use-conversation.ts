@@ -1,0 +1,90 @@
+import type { Surefoot } from '@surefoot/protocol'
+import { useCallback, useEffect, useRef, useState } from 'react'
+
+import { systemPromptOf, teacherOfClass } from '../../shared/teachers.ts'
+import { isRunning, newTurn, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
+
+/** The conversation on the page. */
+export interface Conversation {
+  readonly turns: readonly Turn[]
+  readonly isAnswering: boolean
+  ask(question: string, classNumber: number): void
+  stop(): void
+  clear(): void
+}
+
+/** Turns that go along with a new question, so that "and why?" can be answered. */
+const REMEMBERED_TURNS = 4
+
+/** Asks through the SDK, one question at a time, and keeps what came of each. */
+export function useConversation(surefoot: Surefoot): Conversation {
+  const [turns, setTurns] = useState<readonly Turn[]>([])
+  const nextId = useRef(1)
+  const running = useRef<AbortController | undefined>(undefined)
+  const seen = useRef(turns)
+  seen.current = turns
+
+  const stop = useCallback(() => running.current?.abort(), [])
+  useEffect(() => stop, [stop])
+
+  const ask = useCallback(
+    (question: string, classNumber: number) => {
+      if (running.current !== undefined) return
+      const controller = new AbortController()
+      running.current = controller
+      const turn = newTurn(nextId.current++, classNumber, question)
+      const messages = messagesOf(seen.current, turn)
+      const change = (next: (old: Turn) => Turn): void =>
+        setTurns((all) => all.map((old) => (old.id === turn.id && isRunning(old) ? next(old) : old)))
+      setTurns((all) => [...all, turn])
+      void follow(surefoot, messages, classNumber, controller.signal, change).finally(() => {
+        running.current = undefined
+      })
+    },
+    [surefoot],
+  )
+
+  const clear = useCallback(() => {
+    stop()
+    setTurns([])
+  }, [stop])
+
+  return { turns, isAnswering: turns.some(isRunning), ask, stop, clear }
+}
+
+async function follow(
+  surefoot: Surefoot,
+  messages: readonly { role: string; content: string }[],
+  classNumber: number,
+  signal: AbortSignal,
+  change: (next: (old: Turn) => Turn) => void,
+): Promise<void> {
+  const startedAtMs = performance.now()
+  const sinceStartMs = (): number => performance.now() - startedAtMs
+  try {
+    const system = systemPromptOf(teacherOfClass(classNumber))
+    const run = surefoot.run({ messages, options: { temperature: 0.7 } }, { system, signal })
+    for await (const event of run) {
+      const atMs = sinceStartMs()
+      change((turn) => turnAfterEvent(turn, event, atMs))
+    }
+  } catch (error) {
+    const atMs = sinceStartMs()
+    const reason: unknown = signal.aborted ? signal.reason : error
+    change((turn) => turnAfterError(turn, reason, atMs))
+  }
+}
+
+/** The new question and the whole answers of the model before it; a fallback is not something the teacher said. */
+function messagesOf(before: readonly Turn[], turn: Turn): { role: string; content: string }[] {
+  const whole = before.filter(
+    (old) => old.state === 'whole' && old.served !== 'fallback' && old.classNumber === turn.classNumber,
+  )
+  return [
+    ...whole.slice(-REMEMBERED_TURNS).flatMap((old) => [
+      { role: 'user', content: old.question },
+      { role: 'assistant', content: old.text },
+    ]),
+    { role: 'user', content: turn.question },
+  ]
+}

@@ -1,0 +1,23 @@
+import { useEffect, useState } from 'react'
+
+/** Epoch milliseconds, to compare with instants that the server names. */
+export function nowMs(): number {
+  return Date.now()
+}
+
+/** Calls back again and again until the returned function is called. */
+export function every(periodMs: number, fire: () => void): () => void {
+  const timer = setInterval(fire, periodMs)
+  return () => clearInterval(timer)
+}
+
+/** The time, kept fresh while a component shows a countdown; standing still while it shows none. */
+export function useNow(periodMs: number, isRunning: boolean): number {
+  const [now, setNow] = useState(nowMs)
+  useEffect(() => {
+    if (!isRunning) return undefined
+    setNow(nowMs())
+    return every(periodMs, () => setNow(nowMs()))
+  }, [periodMs, isRunning])
+  return now
+}

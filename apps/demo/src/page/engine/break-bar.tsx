@@ -1,0 +1,65 @@
+import { useState, type ReactNode } from 'react'
+
+import { BREAK_MODES, type BreakMode } from '../../shared/demo-api.ts'
+import { setBreakMode } from '../demo-client.ts'
+
+const LABELS: Readonly<Record<BreakMode, { readonly short: string; readonly long: string }>> = {
+  none: { short: 'Nothing broken', long: 'Every request reaches the backend.' },
+  'every-second': {
+    short: 'Every 2nd fails',
+    long: 'Every second request: the connection is reset before the first byte.',
+  },
+  refuse: { short: 'Refuse', long: 'The backend is gone: connections are refused, until you mend it.' },
+  hang: { short: 'Hang', long: 'Every second request is taken and never answered.' },
+  cut: { short: 'Cut mid-answer', long: 'Every second answer breaks off after a dozen words.' },
+}
+
+/** What the break bar shows and does. */
+export interface BreakBarProps {
+  readonly mode: BreakMode
+  readonly isLocked: boolean
+  readonly onChanged: () => void
+}
+
+/** The bar to break things with; one thing at a time. */
+export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNode {
+  const [wanted, setWanted] = useState<BreakMode>()
+  const [problem, setProblem] = useState<string>()
+  const shown = wanted ?? mode
+
+  const choose = async (next: BreakMode): Promise<void> => {
+    setWanted(next)
+    setProblem(undefined)
+    try {
+      await setBreakMode(next)
+      onChanged()
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error))
+    } finally {
+      setWanted(undefined)
+    }
+  }
+
+  return (
+    <fieldset className="break-bar" data-broken={shown !== 'none'} disabled={isLocked}>
+      <legend>Break things</legend>
+      <div className="break-choices">
+        {BREAK_MODES.map((choice) => (
+          <label key={choice} data-mode={choice}>
+            <input
+              type="radio"
+              name="break"
+              value={choice}
+              checked={shown === choice}
+              onChange={() => void choose(choice)}
+            />
+            <span>{LABELS[choice].short}</span>
+          </label>
+        ))}
+      </div>
+      <p className="break-says" role="status">
+        {problem ?? LABELS[shown].long}
+      </p>
+    </fieldset>
+  )
+}

@@ -1,0 +1,50 @@
+import type { ReactNode } from 'react'
+
+import { withShownAddresses } from '../../shared/demo-api.ts'
+import { BackendCard } from './backend-card.tsx'
+import { BreakBar } from './break-bar.tsx'
+import { Reliability } from './reliability.tsx'
+import type { Engine } from './use-engine.ts'
+import type { useReliabilityTest } from './use-reliability-test.ts'
+
+/** What the engine room shows. */
+export interface EngineRoomProps {
+  readonly engine: Engine
+  readonly reliability: ReturnType<typeof useReliabilityTest>
+}
+
+/** The machinery beside the chat: backends, breakers, the bar to break things, the reliability test. */
+export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode {
+  const { info, health, backends } = engine
+  const known = info?.backends ?? []
+  const say = (text: string): string => withShownAddresses(text, known)
+  const isTesting = reliability.test.phase === 'running'
+  return (
+    <>
+      <header className="engine-head">
+        <h2>Engine room</h2>
+        <p>
+          {health === undefined ? 'looking …' : `${health.waiting} waiting`}
+          {info !== undefined && ` · ${info.requests} requests seen, ${info.broken} broken on purpose`}
+        </p>
+      </header>
+      {engine.isAway && (
+        <p className="problem" role="alert">
+          The demo does not answer. Start it again with <code>pnpm demo</code>.
+        </p>
+      )}
+      {backends.map((backend) => (
+        <BackendCard
+          key={backend.url}
+          name={say(backend.url)}
+          backend={backend}
+          health={health?.backends.find((found) => found.url === backend.url) ?? backend.health}
+          model={health?.model ?? info?.model ?? ''}
+          say={say}
+        />
+      ))}
+      <BreakBar mode={info?.mode ?? 'none'} isLocked={isTesting} onChanged={engine.refresh} />
+      <Reliability test={reliability.test} onStart={reliability.start} onStop={reliability.stop} />
+    </>
+  )
+}

@@ -1,0 +1,61 @@
+/** What can be broken between Surefoot and its backend; `none` is the ordinary state. */
+export type BreakMode = 'none' | 'every-second' | 'refuse' | 'hang' | 'cut'
+
+/** All break modes, in the order of the page's bar. */
+export const BREAK_MODES: readonly BreakMode[] = ['none', 'every-second', 'refuse', 'hang', 'cut']
+
+/** One backend of the demo. */
+export interface DemoBackend {
+  /** The address Surefoot was given; with a real Ollama that of the demo's own fault proxy. */
+  readonly url: string
+  /** The address a person knows it by. */
+  readonly shownAs: string
+}
+
+/** The answer of `GET /demo/info`. */
+export interface DemoInfo {
+  readonly kind: 'real' | 'stand-in'
+  readonly backends: readonly DemoBackend[]
+  readonly model: string
+  /** Why it is this backend or this model and not another; absent when it is just what was asked for. */
+  readonly note?: string | undefined
+  readonly mode: BreakMode
+  /** Requests for answers that reached the backend since the start, Surefoot's and the straight ones. */
+  readonly requests: number
+  /** Of those, the ones a fault was put on. */
+  readonly broken: number
+}
+
+/** Who asked in the reliability test: a client without any precautions, or Surefoot. */
+export type TestSide = 'straight' | 'surefoot'
+
+/** How it asked: one after the other, or all at once. */
+export type TestLoad = 'sequential' | 'concurrent'
+
+/** Questions of each load in the reliability test. */
+export const TEST_SIZES: Readonly<Record<TestLoad, number>> = { sequential: 10, concurrent: 20 }
+
+/** One line of `POST /demo/reliability-test`. */
+export type ReliabilityEvent =
+  | { readonly type: 'warm-up' }
+  | { readonly type: 'phase'; readonly side: TestSide; readonly load: TestLoad; readonly patienceMs?: number }
+  | {
+      readonly type: 'result'
+      readonly side: TestSide
+      readonly load: TestLoad
+      readonly index: number
+      readonly ok: boolean
+      readonly tookMs: number
+      /** Why there was no whole answer, in one sentence. */
+      readonly problem?: string
+    }
+  | { readonly type: 'end'; readonly rates: Readonly<Record<TestSide, number>> }
+  | { readonly type: 'error'; readonly message: string }
+
+/**
+ * A text in which every backend goes by the address a person knows: the demo's fault proxy, on a port of its own,
+ * would otherwise show up in errors about the real Ollama behind it.
+ */
+export function withShownAddresses(text: string, backends: readonly DemoBackend[]): string {
+  return backends.reduce((shown, backend) => shown.replaceAll(backend.url, backend.shownAs), text)
+}

@@ -1,0 +1,143 @@
+import { createSurefoot, type SurefootConfig } from '@surefoot/core'
+import { createServer } from '@surefoot/server'
+import { createStandIn } from '@surefoot/testing'
+
+import type { ChosenBackend } from './choose-backend.ts'
+import { addDemoRoutes } from './demo-routes.ts'
+import { createFaultProxy } from './fault-proxy.ts'
+import type { FaultSwitch } from './fault-switch.ts'
+import { addMentorRoutes } from './mentor/mentor-routes.ts'
+import { scriptedAnswer, textToTokens } from './mentor/scripted-answers.ts'
+import { onNextFreePort } from './next-free-port.ts'
+import { addPageRoutes, type PageFiles } from './page-files.ts'
+import { withShownAddresses, type DemoBackend } from './shared/demo-api.ts'
+import { createStandInFaults } from './stand-in-faults.ts'
+
+/** What the demo is started with. */
+export interface DemoOptions {
+  readonly backend: ChosenBackend
+  /** The wanted port; the next free one is taken if it is not. */
+  readonly port: number
+  readonly page: PageFiles
+  /** Settings of Surefoot; what the demo knows better (backends, model) is put in. */
+  readonly config?: SurefootConfig
+  /** The stand-in's pace. */
+  readonly pace?: { readonly firstTokenMs: number; readonly tokensPerSecond: number }
+}
+
+/** A running demo. */
+export interface Demo extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+}
+
+/** About what a small model does on a laptop. */
+const STAND_IN_PACE = { firstTokenMs: 300, tokensPerSecond: 40 }
+const STAND_IN_SLOTS = 2
+
+/** The stand-in answers after 0.3 s, so that two seconds of silence are a hang; of a real model one knows no such thing. */
+const STAND_IN_TIMEOUT_MS = 2000
+
+/** A page with a person before it: after this long the reply that nothing answers is better than more waiting. */
+const WAIT_FOR_READY_MS = 12_000
+
+/** Puts the demo together: backend, faults, Surefoot, server, routes. Closing it closes all of them. */
+export async function startDemo(options: DemoOptions): Promise<Demo> {
+  await using parts = new AsyncDisposableStack()
+  const { backend } = options
+  const isReal = backend.kind === 'real'
+  const { backends, faults } = isReal
+    ? await openReal(backend.urls, parts)
+    : await openStandIn(backend.model, options.pace ?? STAND_IN_PACE, parts)
+
+  const surefoot = parts.use(
+    createSurefoot({
+      waitForReadyMs: WAIT_FOR_READY_MS,
+      ...(!isReal && { slots: STAND_IN_SLOTS, timeoutMs: STAND_IN_TIMEOUT_MS }),
+      ...options.config,
+      backends: backends.map(({ url }) => url),
+      model: backend.model,
+    }),
+  )
+  const closing = new AbortController()
+  const about = { kind: backend.kind, backends, model: backend.model, note: backend.note }
+  const server = await onNextFreePort(options.port, (port) =>
+    createServer({
+      surefoot,
+      port,
+      drainMs: 2000,
+      extraRoutes(app, gated) {
+        addMentorRoutes(app, {
+          surefoot: gated,
+          model: backend.model,
+          withShownAddresses: (text) => withShownAddresses(text, backends),
+        })
+        addDemoRoutes(app, {
+          surefoot: gated,
+          faults,
+          about,
+          testTokens: isReal ? 40 : 12,
+          signal: closing.signal,
+        })
+        addPageRoutes(app, options.page)
+      },
+    }),
+  )
+  parts.use(server)
+  parts.defer(() => closing.abort())
+
+  const owned = parts.move()
+  return { url: server.url, port: server.port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+interface OpenBackend {
+  readonly backends: readonly DemoBackend[]
+  readonly faults: FaultSwitch
+}
+
+async function openStandIn(
+  model: string,
+  pace: { readonly firstTokenMs: number; readonly tokensPerSecond: number },
+  parts: AsyncDisposableStack,
+): Promise<OpenBackend> {
+  const standIn = parts.use(
+    await createStandIn({
+      ...pace,
+      slots: STAND_IN_SLOTS,
+      models: [{ name: model }],
+      answers: (request) => textToTokens(scriptedAnswer(request.prompt)),
+    }),
+  )
+  return { backends: [{ url: standIn.url, shownAs: standIn.url }], faults: createStandInFaults(standIn) }
+}
+
+async function openReal(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend> {
+  const proxies = await Promise.all(urls.map((url) => createFaultProxy(url)))
+  const backends = proxies.map((proxy, index) => {
+    parts.use(proxy)
+    return { url: proxy.url, shownAs: withoutCredentials(urls[index] as string) }
+  })
+  const faults: FaultSwitch = {
+    get mode() {
+      return proxies[0]?.mode ?? 'none'
+    },
+    async set(mode) {
+      await Promise.all(proxies.map((proxy) => proxy.set(mode)))
+    },
+    counts() {
+      const all = proxies.map((proxy) => proxy.counts())
+      return {
+        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
+        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
+      }
+    },
+  }
+  return { backends, faults }
+}
+
+function withoutCredentials(url: string): string {
+  const shown = new URL(url)
+  shown.username = ''
+  shown.password = ''
+  return shown.href.replace(/\/+$/, '')
+}

@@ -1,0 +1,8 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  plugins: [react()],
+  resolve: { conditions: ['@surefoot/source', 'module', 'browser', 'development|production'] },
+  build: { outDir: 'dist/page', emptyOutDir: true, target: 'es2024', modulePreload: { polyfill: false } },
+})
