@@ -1,4 +1,5 @@
 import type { ChatAnswer, ChatChunk, ChatInput, ChatRequest } from './chat.ts'
+import type { DeltaEvent } from './events.ts'
 import type { CallOptions, ChatStream, Run, Surefoot } from './surefoot.ts'
 
 /**
@@ -9,54 +10,71 @@ export function createChat(run: (input: ChatInput, options?: CallOptions) => Run
   function chat(input: ChatRequest & { readonly stream: true }, options?: CallOptions): Promise<ChatStream>
   function chat(input: ChatInput, options?: CallOptions): Promise<ChatAnswer>
   async function chat(input: ChatInput, options: CallOptions = {}): Promise<ChatAnswer | ChatStream> {
-    if (typeof input !== 'string' && input.stream === true) return openStream(run(input, options))
-    return await run(input, { buffered: true, ...options }).answer
+    // Wrong input reaches `run` as it is, null included: it alone judges, with one sentence for every surface.
+    if (typeof input === 'object' && input !== null && input.stream === true) {
+      return openStream(run(input, options), options.model ?? input.model ?? '')
+    }
+    return await run(input, { ...options, buffered: options.buffered ?? true }).answer
   }
   return chat
 }
 
 /** Resolves with the first token in hand, so that whatever fails before it rejects here, as with a plain request. */
-async function openStream(run: Run): Promise<ChatStream> {
-  const chunks = chunksOf(run)
-  const first = await chunks.next()
+async function openStream(run: Run, model: string): Promise<ChatStream> {
+  const chunks = chunksOf(run, model)
+  let first: IteratorResult<ChatChunk, void> | undefined = await chunks.next()
+  let taken = false
   return {
     abort: () => run.stop(),
-    async *[Symbol.asyncIterator]() {
-      try {
-        if (first.done === true) return
-        yield first.value
-        yield* chunks
-      } finally {
-        run.stop()
+    [Symbol.asyncIterator]() {
+      if (taken) throw new TypeError('The lines of an answer can be read only once')
+      taken = true
+      return {
+        next() {
+          if (first === undefined) return chunks.next()
+          const result = first
+          first = undefined
+          return Promise.resolve(result)
+        },
+        // Through the run, not through the generator, whose return() would wait for the token it is waiting for.
+        async return() {
+          run.stop()
+          return { done: true, value: undefined }
+        },
       }
     },
   }
 }
 
-async function* chunksOf(run: Run): AsyncGenerator<ChatChunk, void> {
-  let model = ''
+async function* chunksOf(run: Run, asked: string): AsyncGenerator<ChatChunk, void> {
+  let model = asked
+  let shown = false
   for await (const event of run) {
     if (event.type === 'delta') {
       // Core hands on the line as Ollama sent it; over a wire only its parts arrive.
-      const line = (event as { chunk?: ChatChunk }).chunk
-      if (line !== undefined) model = line.model
-      yield (
-        line ?? {
-          model,
-          created_at: new Date().toISOString(),
-          message: {
-            role: 'assistant',
-            content: event.text,
-            ...(event.thinking !== undefined && { thinking: event.thinking }),
-            ...(event.toolCalls !== undefined && { tool_calls: event.toolCalls }),
-          },
-          done: false,
-        }
-      )
+      const line = (event as { chunk?: ChatChunk }).chunk ?? lineOf(event, model)
+      model = line.model
+      shown = true
+      yield line
     } else if (event.type === 'finish') {
-      const { id: _id, served: _served, attempts: _attempts, resumed: _resumed, backend: _backend, reason: _reason, ...line } =
-        event.answer
+      const { id: _, served, attempts, resumed, backend, reason, ...line } = event.answer
+      // A buffered run has no deltas: then the whole message is the first and only line before the last.
+      if (!shown) yield { model: line.model, created_at: line.created_at, message: line.message, done: false }
       yield { ...line, message: { role: line.message.role, content: '' } }
     }
+  }
+}
+
+function lineOf(delta: DeltaEvent, model: string): ChatChunk {
+  return {
+    model,
+    created_at: new Date().toISOString(),
+    message: {
+      role: 'assistant',
+      content: delta.text,
+      ...(delta.thinking !== undefined && { thinking: delta.thinking }),
+      ...(delta.toolCalls !== undefined && { tool_calls: delta.toolCalls }),
+    },
+    done: false,
   }
 }

@@ -12,92 +12,102 @@ export interface RunSink {
   ready(): Promise<void> | undefined
 }
 
+/** One `next()` that waits for an event. */
+interface Waiting {
+  resolve(result: IteratorResult<RunEvent, void>): void
+  reject(error: unknown): void
+}
+
 /**
  * Makes a {@link Run} out of a function that produces its events and its answer. Core and SDK share it, so that both
  * implementations behave alike.
  *
  * - `execute` starts at once. Events are kept until they are read: none is lost between `run()` and the loop.
  * - A reader that falls behind makes the source wait; reading `answer` alone lifts that.
- * - Leaving the loop early stops the run.
+ * - Leaving the loop early stops the run, also while a `next()` is pending.
+ * - Events are read once; a second loop throws a TypeError, because each event could reach only one of the two.
+ * - Whoever uses only the events, only the answer, or neither, causes no unhandled rejection.
  *
- * @param stopped is called with the reason when the reader ends the run.
+ * @param stopped is called with the reason when the reader ends the run; at most once.
  */
 export function createRun(
   id: string,
   execute: (sink: RunSink) => Promise<ChatAnswer>,
   stopped: (reason: unknown) => void,
 ): Run {
-  const events: RunEvent[] = []
+  let events: RunEvent[] = []
+  let position = 0
+  const waiting: Waiting[] = []
   let outcome: { answer: ChatAnswer } | { error: unknown } | undefined
+  let reader: 'none' | 'reading' | 'gone' = 'none'
+  let halted = false
   let unbounded = false
-  let wakeReader: (() => void) | undefined
-  let wakeSource: (() => void) | undefined
-  let drained: Promise<void> | undefined
+  let drained: PromiseWithResolvers<void> | undefined
 
   const letSourceGo = (): void => {
-    wakeSource?.()
-    wakeSource = undefined
+    drained?.resolve()
     drained = undefined
   }
   const stop = (reason?: unknown): void => {
-    if (outcome !== undefined) return
+    if (outcome !== undefined || halted) return
+    halted = true
     unbounded = true
     stopped(reason ?? new DOMException('The run was stopped', 'AbortError'))
     letSourceGo()
   }
-  const sink: RunSink = {
-    emit(event) {
-      events.push(event)
-      wakeReader?.()
-    },
-    ready() {
-      if (unbounded || events.length < HIGH_WATER) return undefined
-      drained ??= new Promise((resolve) => {
-        wakeSource = resolve
-      })
-      return drained
-    },
+
+  const takeEvent = (): RunEvent => {
+    const event = events[position++] as RunEvent
+    if (position === events.length) {
+      // Read events are dropped in one go, not one by one: shift() per token would cost a copy each.
+      events = []
+      position = 0
+      letSourceGo()
+    }
+    return event
+  }
+  /** Gives the waiting calls what there is, in the order they asked; the failure is thrown once, after all events. */
+  const serve = (): void => {
+    while (waiting.length > 0) {
+      if (reader === 'gone') waiting.shift()?.resolve({ done: true, value: undefined })
+      else if (position < events.length) waiting.shift()?.resolve({ done: false, value: takeEvent() })
+      else if (outcome === undefined) return
+      else {
+        reader = 'gone'
+        if ('error' in outcome) waiting.shift()?.reject(outcome.error)
+      }
+    }
+  }
+  const leave = (): void => {
+    reader = 'gone'
+    events = []
+    position = 0
+    stop()
+    serve()
   }
 
-  const answer = execute(sink)
+  const answer = execute({
+    emit(event) {
+      if (reader === 'gone') return
+      events.push(event)
+      serve()
+    },
+    ready() {
+      if (unbounded || events.length - position < HIGH_WATER) return undefined
+      drained ??= Promise.withResolvers<void>()
+      return drained.promise
+    },
+  })
   answer.then(
     (value) => {
       outcome = { answer: value }
-      wakeReader?.()
+      serve()
     },
     (error: unknown) => {
       outcome = { error }
-      wakeReader?.()
+      serve()
     },
   )
-
-  async function* read(): AsyncGenerator<RunEvent, void> {
-    let position = 0
-    let whole = false
-    try {
-      for (;;) {
-        while (position < events.length) {
-          const event = events[position++] as RunEvent
-          yield event
-        }
-        // Read events are dropped in one go, not one by one: shift() per token would cost a copy each.
-        events.length = 0
-        position = 0
-        letSourceGo()
-        if (outcome !== undefined) {
-          whole = true
-          if ('error' in outcome) throw outcome.error
-          return
-        }
-        await new Promise<void>((resolve) => {
-          wakeReader = resolve
-        })
-        wakeReader = undefined
-      }
-    } finally {
-      if (!whole) stop()
-    }
-  }
 
   return {
     id,
@@ -107,6 +117,22 @@ export function createRun(
       return answer
     },
     stop,
-    [Symbol.asyncIterator]: read,
+    // Written out, not as a generator: the return() of a generator waits for a pending next(), which for a queued call
+    // can take minutes, and meanwhile the run would go on for a reader that has left.
+    [Symbol.asyncIterator]() {
+      if (reader !== 'none') throw new TypeError('The events of a run can be read only once')
+      reader = 'reading'
+      return {
+        next: () =>
+          new Promise((resolve, reject) => {
+            waiting.push({ resolve, reject })
+            serve()
+          }),
+        return: async () => {
+          leave()
+          return { done: true, value: undefined }
+        },
+      }
+    },
   }
 }

@@ -1,0 +1,64 @@
+import { chatRequestSchema, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
+import type { CallOptions, ChatInput } from '@surefoot/protocol'
+import type { ChatStreamProcedureInput } from '@surefoot/server'
+
+/** The longest name of a model. */
+const MAX_MODEL_CHARS = 256
+
+/**
+ * What goes over the wire for one chat, checked here already, so that a mistake costs no request.
+ *
+ * @throws SurefootError `INVALID_REQUEST` with one sentence, the same that the server would send.
+ */
+export function inputToWire(input: ChatInput, options: CallOptions): ChatStreamProcedureInput {
+  checkOptions(options)
+  const { system, temperature, model, deadlineMs, buffered } = options
+  // JSON drops what is undefined, so what was not said is not sent.
+  const said = { system, temperature, deadlineMs, buffered }
+  if (typeof input === 'string') {
+    if (input === '') throw invalid('Message must not be empty.')
+    return { message: input, model, ...said }
+  }
+  const form = chatRequestSchema.safeParse(input)
+  if (!form.success) {
+    throw input === null || typeof input !== 'object' || Array.isArray(input)
+      ? invalid('The message must be a string, or a request with messages.')
+      : invalid(sentenceFromIssues(form.error), form.error)
+  }
+  // Whether the caller reads lines or a whole is settled in the client.
+  const { stream: _stream, ...body } = form.data
+  return { ...body, ...defined({ model }), ...defined(said) }
+}
+
+function checkOptions(options: CallOptions): void {
+  const { system, temperature, model, deadlineMs, buffered, signal } = options
+  if (system !== undefined && typeof system !== 'string') throw invalid('System must be a string.')
+  if (temperature !== undefined && !(typeof temperature === 'number' && Number.isFinite(temperature))) {
+    throw invalid('Temperature must be a number.')
+  }
+  if (temperature !== undefined && temperature < 0) throw invalid('Temperature must not be negative.')
+  if (model !== undefined && typeof model !== 'string') throw invalid('Model must be a string.')
+  if (model === '') throw invalid('Model must not be empty.')
+  if (model !== undefined && model.length > MAX_MODEL_CHARS) {
+    throw invalid(`Model must have at most ${MAX_MODEL_CHARS} characters.`)
+  }
+  // Infinity has no form in JSON.
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && Number.isFinite(deadlineMs))) {
+    throw invalid('DeadlineMs must be a number of milliseconds.')
+  }
+  if (deadlineMs !== undefined && deadlineMs <= 0) throw invalid('DeadlineMs must be greater than 0.')
+  if (buffered !== undefined && typeof buffered !== 'boolean') throw invalid('Buffered must be true or false.')
+  // Not instanceof: a signal of another frame, or of a test's simulated browser, is one too.
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalid('Signal must be an AbortSignal.')
+  }
+}
+
+/** A body's own field is not overwritten by an option that was not given. */
+function defined<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+function invalid(message: string, cause?: unknown): SurefootError {
+  return new SurefootError({ code: 'INVALID_REQUEST', message }, { cause })
+}

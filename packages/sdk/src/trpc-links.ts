@@ -1,0 +1,34 @@
+import type { AppRouter } from '@surefoot/server'
+import { createTRPCClient, httpBatchStreamLink, httpLink, splitLink } from '@trpc/client'
+import type { TRPCClient } from '@trpc/client'
+
+import type { ClientFetch, ClientHeaders } from './options.ts'
+
+/** What the links need to know. */
+export interface TrpcLinkOptions {
+  readonly url: string
+  readonly headers: () => Promise<ClientHeaders>
+  readonly fetch: ClientFetch
+}
+
+/**
+ * The typed tRPC client of a server.
+ *
+ * A stream has a request of its own, because a batch can only be aborted as a whole; the short calls are not batched
+ * either, because one slow answer would hold up the others. Chats are mutations and so never travel in a URL.
+ */
+export function createLinkedClient(options: TrpcLinkOptions): TRPCClient<AppRouter> {
+  const { url, headers } = options
+  // tRPC calls with a string and an init; its type also allows for the fetch of other platforms.
+  const fetch = (target: RequestInfo | URL, init?: object): Promise<Response> =>
+    options.fetch(target as string, init as RequestInit)
+  return createTRPCClient<AppRouter>({
+    links: [
+      splitLink({
+        condition: (operation) => operation.path === 'chatStream',
+        true: httpBatchStreamLink({ url, headers, fetch, maxItems: 1 }),
+        false: httpLink({ url, headers, fetch }),
+      }),
+    ],
+  })
+}
