@@ -1,4 +1,14 @@
-import type { AttemptEvent, ChatChunk, ChatRequest, DeltaEvent, LoadingEvent, QueuedEvent } from '@surefoot/protocol'
+import type {
+  AttemptEvent,
+  ChatAnswer,
+  ChatChunk,
+  ChatRequest,
+  DeltaEvent,
+  ErrorCode,
+  LoadingEvent,
+  QueuedEvent,
+  SurefootError,
+} from '@surefoot/protocol'
 
 import type { Lease } from './backends/lease.ts'
 
@@ -7,6 +17,8 @@ export interface Call {
   readonly kind: 'chat' | 'generate' | 'embed'
   readonly model: string
   readonly request: ChatRequest
+  /** The request as it goes to a backend: always streamed, printed once. */
+  readonly body: Buffer
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */
   readonly buffered: boolean
 }
@@ -21,17 +33,25 @@ export interface CallContext {
   abort(reason: unknown): void
   /** On the monotonic clock; nothing starts that cannot end before it. */
   readonly deadlineAtMs: number
-  /** Attempts made so far; counted by `retry`. */
-  readonly attempts: number
+  /** Which try this is, 1-based; counted by `retry`. */
+  readonly attempt: number
+  /** Why the one before it ended. */
+  readonly reason?: ErrorCode | undefined
   /** Backends that failed this call already; `dispatch` prefers others. */
   readonly exclude: ReadonlySet<string>
   /** The place and permission of this attempt; set by `dispatch`, for `transport` alone. */
   readonly lease?: Lease | undefined
   /** Tells the caller what happens meanwhile. */
   emit(event: QueuedEvent | LoadingEvent | AttemptEvent): void
-  /** Runs when the call has ended, however it ended. */
-  defer(cleanup: () => void): void
+  /** Runs once when the call has ended, with how it ended. */
+  defer(cleanup: (end: CallEnd) => void): void
 }
+
+/** How a call ended, seen from the caller. */
+export type CallEnd =
+  | { readonly kind: 'answered'; readonly answer: ChatAnswer }
+  | { readonly kind: 'aborted' }
+  | { readonly kind: 'failed'; readonly error: SurefootError }
 
 /** One piece of an answer: the bytes as they came, and what is in them. */
 export interface Delta extends DeltaEvent {

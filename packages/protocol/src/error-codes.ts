@@ -31,7 +31,6 @@ export type ErrorCode =
   | 'STREAM_INTERRUPTED'
   | 'RESPONSE_TIMEOUT'
   | 'DEADLINE_EXCEEDED'
-  | 'POISONED'
   | 'INTERNAL'
 
 /** What is fixed for every error of one code. */
@@ -172,12 +171,6 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = {
     httpStatus: 504,
     meaning: 'The whole call took longer than its `deadlineMs`.',
     hint: 'Give the call more time, or ask for a shorter answer.',
-  },
-  POISONED: {
-    group: 'give-up',
-    httpStatus: 500,
-    meaning: 'This very request crashed two backends; it is not tried on a third.',
-    hint: 'Change the request, and report it to the makers of the model or of Ollama.',
   },
   INTERNAL: {
     group: 'give-up',

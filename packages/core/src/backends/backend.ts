@@ -1,0 +1,159 @@
+import type { BreakerStatus } from '@surefoot/protocol'
+
+import type { Config } from '../config/config.ts'
+import { backendName } from '../config/backend-url.ts'
+import type { Verdict } from '../outcome/verdict.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { Breaker } from './breaker.ts'
+import type { BreakerOutcome } from './breaker.ts'
+import type { AttemptEnd, Lease } from './lease.ts'
+import { ModelStates } from './model-state.ts'
+import { Slots } from './slots.ts'
+
+/** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
+const MISSING_MS = 30_000
+
+/** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
+export class Backend {
+  /** Its URL without credentials; its name everywhere. */
+  readonly name: string
+  readonly url: string
+  readonly breaker: Breaker
+  readonly slots: Slots
+  readonly models: ModelStates = new ModelStates()
+  readonly attempts = { succeeded: 0, failed: 0, neutral: 0 }
+  readonly #runtime: Runtime
+  readonly #listeners = new Set<() => void>()
+  /** Orders backends by last use, so that equals take turns. */
+  lastLeaseAt = 0
+
+  constructor(url: string, config: Config, runtime: Runtime, telemetry: Telemetry) {
+    this.url = url
+    this.name = backendName(url)
+    this.#runtime = runtime
+    this.slots = new Slots(config.slots, config.poolMaxSize)
+    const options = {
+      threshold: config.breakerThreshold,
+      openMs: config.breakerOpenMs,
+      earlyClose: config.earlyClose,
+    }
+    this.breaker = new Breaker(options, this.#now(), (change) => {
+      telemetry.emit({
+        type: `breaker-${change.state}`,
+        backend: this.name,
+        failures: change.failures,
+        reason: change.reason,
+      })
+      this.#changed()
+    })
+  }
+
+  /** Calls back whenever a slot or the breaker changed: what was impossible may be possible now. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Whether an attempt for this model could be admitted, a free slot aside. */
+  isUsable(model: string, isLast: boolean): boolean {
+    const nowMs = this.#now()
+    return this.breaker.admits(nowMs, isLast) && this.models.avoided(model, nowMs, isLast) === undefined
+  }
+
+  /** When it may be usable again; `undefined` when that depends on something else than time. */
+  usableAtMs(model: string, isLast: boolean): number | undefined {
+    const times = [this.breaker.nextProbeMs(isLast), this.models.avoided(model, this.#now(), isLast)?.untilMs]
+    return times.reduce((latest, time) => (time === undefined ? latest : Math.max(latest ?? 0, time)), undefined)
+  }
+
+  /** Takes slot and permit; only after `isUsable` and a free slot. */
+  lease(model: string): Lease {
+    const permit = this.breaker.admit(this.#now())
+    this.slots.take(model)
+    this.lastLeaseAt = this.#now()
+    let ended = false
+    return {
+      backend: this,
+      model,
+      residency: () => this.models.residency(model, this.#now()),
+      firstToken: () => {
+        this.models.produced(model, this.#now())
+        permit.firstToken(this.#now())
+      },
+      end: (how) => {
+        if (ended) return
+        ended = true
+        this.slots.giveBack(model)
+        this.#record(how, model)
+        permit.end(breakerOutcome(how), this.#now(), how.kind === 'failed' ? how.verdict.error.code : '')
+        this.#changed()
+      },
+    }
+  }
+
+  /** It was away and answers again. */
+  returned(): void {
+    this.breaker.returned(this.#now())
+  }
+
+  /** The model is in its list now. */
+  forgiveMissing(model: string): void {
+    if (this.models.avoided(model, this.#now(), false)?.error.code !== 'MODEL_NOT_FOUND') return
+    this.models.forgive(model)
+    this.#changed()
+  }
+
+  /** The breaker as shown to people. */
+  breakerStatus(isLast: boolean): BreakerStatus {
+    const { state, failures, reason, sinceMs } = this.breaker
+    const nextProbeMs = this.breaker.nextProbeMs(isLast)
+    return {
+      state,
+      failures,
+      sinceAtMs: this.#epoch(sinceMs),
+      ...(reason !== undefined && { reason }),
+      ...(nextProbeMs !== undefined && { nextProbeAtMs: this.#epoch(nextProbeMs) }),
+    }
+  }
+
+  #record(how: AttemptEnd, model: string): void {
+    const outcome = breakerOutcome(how)
+    this.attempts[outcome === 'success' ? 'succeeded' : outcome === 'failure' ? 'failed' : 'neutral']++
+    if (how.kind !== 'failed') return
+    const { verdict } = how
+    if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
+    else if (verdict.avoidModelMs !== undefined) {
+      this.models.avoid(model, verdict.error, this.#now(), verdict.avoidModelMs)
+    }
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  #now(): number {
+    return this.#runtime.clock.monotonicMs()
+  }
+
+  #epoch(monotonicMs: number): number {
+    return Math.round(this.#runtime.clock.nowMs() + monotonicMs - this.#now())
+  }
+}
+
+/** Whom a failure is held against: only what the backend itself did wrong counts for its breaker. */
+function breakerOutcome(how: AttemptEnd): BreakerOutcome {
+  if (how.kind === 'whole') return 'success'
+  if (how.kind === 'left') return 'neutral'
+  const counted: Record<Verdict['class'], BreakerOutcome> = {
+    connect: 'failure',
+    node: 'failure',
+    stream: 'failure',
+    client: 'neutral',
+    missing: 'neutral',
+    model: 'neutral',
+    overload: 'neutral',
+    loading: 'neutral',
+  }
+  return counted[how.verdict.class]
+}

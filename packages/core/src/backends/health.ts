@@ -1,0 +1,160 @@
+import type { BackendHealth } from '@surefoot/protocol'
+
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Backend } from './backend.ts'
+import { canonicalModel, psSchema, tagsSchema, versionSchema } from './model-lists.ts'
+import type { TaggedModel } from './model-lists.ts'
+import type { ShortCalls } from './short-calls.ts'
+
+/** A list older than so many times to live is not shown any more, not even while a new one is fetched. */
+const STALE_FACTOR = 10
+/** When a caller asks for a model that is not in the list, a list older than this is read again first. */
+const RECHECK_MS = 1_000
+
+interface Known {
+  readonly health: BackendHealth
+  readonly tags: readonly TaggedModel[] | undefined
+  readonly atMs: number
+}
+
+/** What is asked about and how long an answer is kept. */
+export interface HealthOptions {
+  readonly model: string
+  readonly ttlMs: number
+}
+
+/**
+ * The health of one backend: found out at most once at a time, served from the cache for `ttlMs`, then once more while it
+ * is found out anew. Says apart what is often taken for one: reachable, installed, in memory.
+ */
+export class HealthCache {
+  readonly #backend: Backend
+  readonly #calls: ShortCalls
+  readonly #options: HealthOptions
+  readonly #runtime: Runtime
+  #known: Known | undefined
+  #checking: Promise<Known> | undefined
+
+  constructor(backend: Backend, calls: ShortCalls, options: HealthOptions, runtime: Runtime) {
+    this.#backend = backend
+    this.#calls = calls
+    this.#options = options
+    this.#runtime = runtime
+  }
+
+  /** What was last found out; asks nobody. */
+  get last(): BackendHealth | undefined {
+    return this.#known?.health
+  }
+
+  /** The installed models, as `/api/tags` lists them; `undefined` when the list could not be read. */
+  async tags(force: boolean): Promise<readonly TaggedModel[] | undefined> {
+    return (await this.#get(force)).tags
+  }
+
+  /** @param force asks the backend, whatever the cache says. */
+  async health(force: boolean): Promise<{ readonly health: BackendHealth; readonly ageMs: number }> {
+    const { health, atMs } = await this.#get(force)
+    return { health, ageMs: Math.max(0, this.#nowMs() - atMs) }
+  }
+
+  /** Whether the last list lacks the model; false while there is none. Asks nobody. */
+  lacks(model: string): boolean {
+    return this.#known?.tags?.some(({ name }) => canonicalModel(name) === canonicalModel(model)) === false
+  }
+
+  /** Reads the list again if it is more than a second old. */
+  async recheck(): Promise<void> {
+    if (this.#known === undefined || this.#nowMs() - this.#known.atMs > RECHECK_MS) await this.#check()
+  }
+
+  async #get(force: boolean): Promise<Known> {
+    const known = this.#known
+    if (force || known === undefined) return await this.#check()
+    const ageMs = this.#nowMs() - known.atMs
+    if (ageMs <= this.#options.ttlMs) return known
+    const checking = this.#check()
+    return ageMs <= this.#options.ttlMs * STALE_FACTOR ? known : await checking
+  }
+
+  #check(): Promise<Known> {
+    this.#checking ??= this.#findOut().finally(() => {
+      this.#checking = undefined
+    })
+    return this.#checking
+  }
+
+  async #findOut(): Promise<Known> {
+    const url = this.#backend.name
+    const startedAtMs = this.#nowMs()
+    const version = await this.#read('/api/version', versionSchema)
+    const latencyMs = Math.round((this.#nowMs() - startedAtMs) * 10) / 10
+    const checkedAtMs = this.#runtime.clock.nowMs()
+    if (!version.ok) {
+      return this.#keep(
+        { url, reachable: false, problem: `Cannot connect to Ollama at ${url}`, checkedAtMs },
+        undefined,
+      )
+    }
+    const [tags, ps] = await Promise.all([this.#read('/api/tags', tagsSchema), this.#read('/api/ps', psSchema)])
+    const { model } = this.#options
+    const installed = tags.ok ? tags.value.models.map(({ name }) => name) : undefined
+    const inMemory = ps.ok ? ps.value.models.map(({ name }) => name) : undefined
+    this.#learn(inMemory, installed)
+    const problem = problemOf(url, this.#options.model, installed, inMemory)
+    return this.#keep(
+      {
+        url,
+        reachable: true,
+        version: version.value.version,
+        latencyMs,
+        ...(installed !== undefined && { installed, modelInstalled: includes(installed, model) }),
+        ...(inMemory !== undefined && { inMemory, modelInMemory: includes(inMemory, model) }),
+        ...(problem !== undefined && { problem }),
+        checkedAtMs,
+      },
+      tags.ok ? tags.value.models : undefined,
+    )
+  }
+
+  #keep(health: BackendHealth, tags: readonly TaggedModel[] | undefined): Known {
+    this.#known = { health, tags, atMs: this.#nowMs() }
+    return this.#known
+  }
+
+  #learn(inMemory: readonly string[] | undefined, installed: readonly string[] | undefined): void {
+    const { model } = this.#options
+    if (installed !== undefined && includes(installed, model)) this.#backend.forgiveMissing(model)
+    // While a call of ours is under way, a listed model may just be loading for it.
+    if (inMemory === undefined || this.#backend.slots.held > 0) return
+    const is = includes(inMemory, model) ? 'in-memory' : 'absent'
+    this.#backend.models.observed(model, is, this.#nowMs())
+  }
+
+  async #read<T>(path: string, schema: { parse(value: unknown): T }): Promise<{ ok: true; value: T } | { ok: false }> {
+    try {
+      return { ok: true, value: schema.parse(await this.#calls.json(path)) }
+    } catch {
+      return { ok: false }
+    }
+  }
+
+  #nowMs(): number {
+    return this.#runtime.clock.monotonicMs()
+  }
+}
+
+function problemOf(
+  url: string,
+  model: string,
+  installed: readonly string[] | undefined,
+  inMemory: readonly string[] | undefined,
+): string | undefined {
+  if (installed === undefined) return `Ollama at ${url} does not list its models`
+  if (!includes(installed, model)) return `Model ${model} not found. Run: ollama pull ${model}`
+  return inMemory === undefined ? `Ollama at ${url} does not say which models are in memory` : undefined
+}
+
+function includes(names: readonly string[], model: string): boolean {
+  return names.some((name) => canonicalModel(name) === canonicalModel(model))
+}

@@ -1,0 +1,22 @@
+import type { Verdict } from '../outcome/verdict.ts'
+import type { Backend } from './backend.ts'
+import type { Residency } from './model-state.ts'
+
+/** How an attempt ended: whole, given up by its caller, or failed as judged. */
+export type AttemptEnd =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'left' }
+  | { readonly kind: 'failed'; readonly verdict: Verdict }
+
+/**
+ * One attempt's queue place, breaker permit and slot in one hand. It is the only writer of its backend's state, and every
+ * lease ends exactly once.
+ */
+export interface Lease {
+  readonly backend: Backend
+  readonly model: string
+  /** What was known of the model when the lease was given, and what is known now. */
+  residency(): Residency
+  firstToken(): void
+  end(how: AttemptEnd): void
+}

@@ -1,0 +1,44 @@
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Backend } from './backend.ts'
+import { canonicalModel, psSchema } from './model-lists.ts'
+import type { ShortCalls } from './short-calls.ts'
+import type { Residency } from './model-state.ts'
+
+/** Between the two readings of `/api/ps`. */
+const BETWEEN_LOOKS_MS = 25
+
+/**
+ * Finds out whether a silent backend is loading the model. `/api/ps` lists a model as soon as its load begins, but its
+ * `expires_at` then moves with the clock, until its first use has ended; so it is read twice.
+ * See docs/discoveries/0001-ps-lists-loading-models.md.
+ */
+export async function lookIntoMemory(
+  backend: Backend,
+  model: string,
+  calls: ShortCalls,
+  runtime: Runtime,
+): Promise<void> {
+  const first = await expiryOf(model, calls)
+  await new Promise<void>((resolve) => void runtime.timers.set(BETWEEN_LOOKS_MS, resolve, 'background'))
+  const second = await expiryOf(model, calls)
+  backend.models.observed(model, residencyFrom(first, second), runtime.clock.monotonicMs())
+}
+
+type Expiry = { readonly listed: boolean; readonly at?: string | undefined } | undefined
+
+function residencyFrom(first: Expiry, second: Expiry): Residency {
+  if (first === undefined || second === undefined) return 'unknown'
+  if (!second.listed) return 'absent'
+  return first.listed && first.at === second.at ? 'in-memory' : 'loading'
+}
+
+async function expiryOf(model: string, calls: ShortCalls): Promise<Expiry> {
+  try {
+    const entry = psSchema
+      .parse(await calls.json('/api/ps'))
+      .models.find(({ name }) => canonicalModel(name) === canonicalModel(model))
+    return { listed: entry !== undefined, at: entry?.expires_at }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+
+/** `/api/version`, `/api/tags` and `/api/ps`, as far as they are read. */
+export const versionSchema: z.ZodType<{ version: string }> = z.object({ version: z.string() })
+
+/** One model of `/api/tags`. */
+export interface TaggedModel {
+  readonly name: string
+  readonly digest: string
+  readonly size: number
+  readonly modified_at: string
+  readonly details?: Record<string, unknown> | undefined
+}
+
+export const tagsSchema: z.ZodType<{ models: TaggedModel[] }> = z.object({
+  models: z.array(
+    z.object({
+      name: z.string(),
+      digest: z.string(),
+      size: z.number(),
+      modified_at: z.string(),
+      details: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
+})
+
+/** One model of `/api/ps`. */
+export interface LoadedModel {
+  readonly name: string
+  readonly expires_at?: string | undefined
+}
+
+export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
+  models: z.array(z.object({ name: z.string(), expires_at: z.string().optional() })),
+})
+
+/** A model has one name for queues and slots: Ollama completes a name without a tag with `:latest`. */
+export function canonicalModel(name: string): string {
+  return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
+}

@@ -1,0 +1,57 @@
+import {
+  ConsecutiveBreaker,
+  ConstantBackoff,
+  TimeoutStrategy,
+  circuitBreaker,
+  handleAll,
+  retry,
+  timeout,
+  wrap,
+} from 'cockatiel'
+
+/** A whole short call may take this long. */
+const SHORT_CALL_MS = 3_000
+/** A probe of an open backend may take this long. */
+const PROBE_MS = 1_000
+const RETRY_AFTER_MS = 50
+const OPEN_AFTER_FAILURES = 5
+const OPEN_MS = 500
+
+/** How to read a path of a backend; the signal ends it. */
+export type Read = (path: string, signal: AbortSignal) => Promise<{ readonly status: number; readonly body: string }>
+
+/**
+ * The short calls to one backend: health, lists of models, probes. cockatiel's policies fit them, as they end within
+ * seconds and everything they do is in their promise; for chats they do not (section 2.6 of the reliability reference).
+ */
+export interface ShortCalls {
+  /** Reads a JSON answer: at most one retry, 3 s in all, and no hammering on a backend that fails again and again. */
+  json(path: string): Promise<unknown>
+  /** Whether it answers at all, without retry. */
+  isReachable(): Promise<boolean>
+}
+
+export function createShortCalls(read: Read): ShortCalls {
+  const once = timeout(PROBE_MS, TimeoutStrategy.Aggressive)
+  const careful = wrap(
+    retry(handleAll, { maxAttempts: 1, backoff: new ConstantBackoff(RETRY_AFTER_MS) }),
+    circuitBreaker(handleAll, { halfOpenAfter: OPEN_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) }),
+    timeout(SHORT_CALL_MS, TimeoutStrategy.Aggressive),
+  )
+  const readOk = async (path: string, signal: AbortSignal): Promise<string> => {
+    const { status, body } = await read(path, signal)
+    if (status !== 200) throw new Error(`status ${status}`)
+    return body
+  }
+  return {
+    json: async (path) => JSON.parse(await careful.execute(({ signal }) => readOk(path, signal))) as unknown,
+    isReachable: async () => {
+      try {
+        await once.execute(({ signal }) => readOk('/api/version', signal))
+        return true
+      } catch {
+        return false
+      }
+    },
+  }
+}

@@ -1,0 +1,83 @@
+import { SurefootError } from '@surefoot/protocol'
+
+import type { Config, PresetName, SurefootConfig } from './config.ts'
+import { SETTINGS_BY_NAME } from './settings.ts'
+import type { Setting } from './settings.ts'
+
+/** The variable that chooses the preset. */
+const PRESET_ENV = 'SUREFOOT_PRESET'
+const PRESETS: readonly PresetName[] = ['development', 'production', 'guide']
+
+/**
+ * Every setting's value: from code, else from the environment, else from the preset, else the default.
+ *
+ * @throws SurefootError `INVALID_CONFIG` that names the setting or variable, its value and the allowed range.
+ */
+export function readConfig(given: SurefootConfig = {}, env: Readonly<Record<string, string | undefined>> = {}): Config {
+  for (const name of Object.keys(given)) {
+    if (name !== 'preset' && !Object.hasOwn(SETTINGS_BY_NAME, name)) throw unknownSetting(name)
+  }
+  const preset = presetOf(given.preset ?? env[PRESET_ENV])
+  const values: Record<string, unknown> = {}
+  for (const [name, setting] of Object.entries(SETTINGS_BY_NAME)) {
+    values[name] = valueOf(name, setting, (given as Record<string, unknown>)[name], env, preset)
+  }
+  const config = values as unknown as Config
+  const deadlineIsDefault = given.deadlineMs === undefined
+  return preset === 'guide' && deadlineIsDefault ? { ...config, deadlineMs: config.timeoutMs } : config
+}
+
+function presetOf(given: string | undefined): PresetName {
+  if (given === undefined || given === '') return 'development'
+  const name = PRESETS.find((preset) => preset === given.toLowerCase())
+  if (name === undefined) throw invalid('preset', given, `one of ${PRESETS.join(', ')}`, PRESET_ENV)
+  return name
+}
+
+function valueOf(
+  name: string,
+  setting: Setting,
+  given: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+  preset: PresetName,
+): unknown {
+  const text = setting.env === undefined ? undefined : env[setting.env]
+  if (given === undefined && (text === undefined || text.trim() === '')) {
+    const presets = setting.presets ?? {}
+    return Object.hasOwn(presets, preset) ? presets[preset] : setting.default
+  }
+  const raw = given ?? setting.fromEnv(text as string)
+  const parsed = setting.schema.safeParse(name === 'backends' ? listOf(raw) : raw)
+  if (parsed.success) return parsed.data
+  throw given === undefined
+    ? invalid(setting.env as string, text, setting.range)
+    : invalid(name, given, setting.range, setting.env)
+}
+
+/** A comma-separated list or an array of strings, trimmed, without empty parts. */
+function listOf(value: unknown): unknown {
+  if (typeof value !== 'string' && !Array.isArray(value)) return value
+  const parts = (typeof value === 'string' ? value.split(',') : value) as unknown[]
+  return parts.map((part) => (typeof part === 'string' ? part.trim() : part)).filter((part) => part !== '')
+}
+
+function invalid(name: string, value: unknown, range: string, env?: string): SurefootError {
+  const shown = typeof value === 'string' ? `"${withoutPassword(value)}"` : JSON.stringify(value)
+  return new SurefootError({
+    code: 'INVALID_CONFIG',
+    message: `${name} must be ${range}, but is ${shown}.`,
+    hint: env === undefined ? `Correct ${name} and start again.` : `Correct ${name} (variable ${env}) and start again.`,
+  })
+}
+
+function withoutPassword(text: string): string {
+  return text.replace(/\/\/[^/@,]*@/g, '//***@')
+}
+
+function unknownSetting(name: string): SurefootError {
+  const known = Object.keys(SETTINGS_BY_NAME).join(', ')
+  return new SurefootError({
+    code: 'INVALID_CONFIG',
+    message: `There is no setting "${name}". Known are: preset, ${known}.`,
+  })
+}

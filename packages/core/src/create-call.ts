@@ -1,0 +1,65 @@
+import { SurefootError, chatRequestSchema, sentenceFromIssues } from '@surefoot/protocol'
+import type { CallOptions, ChatInput, ChatMessage, ChatRequest } from '@surefoot/protocol'
+
+import { canonicalModel } from './backends/model-lists.ts'
+import type { Config } from './config/config.ts'
+import type { Call } from './service.ts'
+
+/**
+ * Turns what a caller says into a call, and checks it: nothing that is known to be wrong reaches a backend.
+ *
+ * @throws SurefootError `INVALID_REQUEST` with one readable sentence.
+ */
+export function createCall(input: ChatInput, options: CallOptions, config: Config): Call {
+  checkOptions(options)
+  const asked = typeof input === 'string' ? fromText(input, options, config) : checked(input)
+  const model = options.model ?? asked.model ?? config.model
+  const request: ChatRequest = {
+    ...asked,
+    model,
+    messages: withSystem(asked.messages, options.system),
+    ...(options.temperature !== undefined && { options: { ...asked.options, temperature: options.temperature } }),
+    stream: true,
+  }
+  return {
+    kind: 'chat',
+    model: canonicalModel(model),
+    request,
+    body: Buffer.from(JSON.stringify(request)),
+    buffered: options.buffered ?? false,
+  }
+}
+
+function fromText(text: string, options: CallOptions, config: Config): ChatRequest {
+  if (text.trim() === '') throw invalid('The message must not be empty.')
+  const temperature = options.temperature ?? config.temperature
+  return { messages: [{ role: 'user', content: text }], options: { temperature } }
+}
+
+function checked(input: ChatRequest): ChatRequest {
+  const parsed = chatRequestSchema.safeParse(input)
+  if (!parsed.success) throw invalid(sentenceFromIssues(parsed.error))
+  return parsed.data
+}
+
+function withSystem(messages: readonly ChatMessage[], system: string | undefined): readonly ChatMessage[] {
+  if (system === undefined || messages.some(({ role }) => role === 'system')) return messages
+  return [{ role: 'system', content: system }, ...messages]
+}
+
+function checkOptions({ system, temperature, model, deadlineMs }: CallOptions): void {
+  if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
+  if (model !== undefined && (typeof model !== 'string' || model.trim() === '')) {
+    throw invalid('model must be a name that is not empty.')
+  }
+  if (temperature !== undefined && !(typeof temperature === 'number' && temperature >= 0 && temperature <= 2)) {
+    throw invalid('temperature must be a number from 0 to 2.')
+  }
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs > 0)) {
+    throw invalid('deadlineMs must be a number of milliseconds greater than 0.')
+  }
+}
+
+function invalid(message: string): SurefootError {
+  return new SurefootError({ code: 'INVALID_REQUEST', message })
+}

@@ -1,0 +1,7 @@
+export type { Config, LogLevel, PresetName, SurefootConfig } from './config/config.ts'
+export { readConfig } from './config/read-config.ts'
+export { SETTINGS } from './config/settings.ts'
+export { createSurefoot } from './surefoot.ts'
+export type { LocalSurefoot, SurefootDeps } from './surefoot.ts'
+export type { Clock, Random, Runtime, Timer, Timers } from './runtime/runtime.ts'
+export type { Telemetry, TelemetryEvent } from './telemetry/telemetry.ts'

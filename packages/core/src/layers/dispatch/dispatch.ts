@@ -1,0 +1,58 @@
+import type { Lease } from '../../backends/lease.ts'
+import { AttemptFailure } from '../../outcome/attempt-failure.ts'
+import type { CallContext, Layer } from '../../service.ts'
+import type { Dispatcher } from './dispatcher.ts'
+
+/**
+ * Once per attempt: waits in the model's queue until an eligible slot is free, and takes queue place, breaker permit and
+ * slot as one lease. An open breaker is here "not eligible", never an error that burns an attempt.
+ *
+ * @param ensureInstalled rejects when it is certain that no backend has the model; resolves at once when nothing is known.
+ */
+export function createDispatch(
+  dispatcher: Dispatcher,
+  ensureInstalled: (model: string) => Promise<void> | undefined,
+): Layer {
+  return (next) => async (call, context) => {
+    await ensureInstalled(call.model)
+    const lease = await waitForLease(dispatcher, call.model, context)
+    const { attempt, reason } = context
+    context.emit({ type: 'attempt', attempt, backend: lease.backend.name, ...(reason !== undefined && { reason }) })
+    try {
+      return await next(call, { ...context, lease })
+    } catch (error) {
+      // An attempt that ended ended its lease; after an abort it may still hold it on purpose. Anything else is a fault of ours.
+      if (!(error instanceof AttemptFailure) && !context.signal.aborted) lease.end({ kind: 'left' })
+      throw error
+    }
+  }
+}
+
+function waitForLease(dispatcher: Dispatcher, model: string, context: CallContext): Promise<Lease> {
+  return new Promise((resolve, reject) => {
+    const { signal } = context
+    if (signal.aborted) {
+      reject(signal.reason as Error)
+      return
+    }
+    const onAbort = (): void => {
+      withdraw()
+      reject(signal.reason as Error)
+    }
+    const done = (): void => signal.removeEventListener('abort', onAbort)
+    signal.addEventListener('abort', onAbort)
+    const withdraw = dispatcher.apply(model, {
+      exclude: context.exclude,
+      grant: (lease) => {
+        done()
+        resolve(lease)
+      },
+      refuse: (error) => {
+        done()
+        reject(error as Error)
+      },
+      queued: (position, waitingFor, expectedWaitMs) =>
+        context.emit({ type: 'queued', position, waitingFor, ...(expectedWaitMs !== undefined && { expectedWaitMs }) }),
+    })
+  })
+}

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto'
+
+import { SurefootError, createChat } from '@surefoot/protocol'
+import type { Run, Surefoot } from '@surefoot/protocol'
+import { destination, pino } from 'pino'
+import type { Logger } from 'pino'
+
+import { Backend } from './backends/backend.ts'
+import { Fleet } from './backends/fleet.ts'
+import { HealthCache } from './backends/health.ts'
+import { lookIntoMemory } from './backends/memory-look.ts'
+import { Prober } from './backends/prober.ts'
+import { createShortCalls } from './backends/short-calls.ts'
+import type { SurefootConfig } from './config/config.ts'
+import { readConfig } from './config/read-config.ts'
+import { healthReport, modelInfos } from './health-report.ts'
+import { createDeadline } from './layers/deadline.ts'
+import { createDispatch } from './layers/dispatch/dispatch.ts'
+import { Dispatcher } from './layers/dispatch/dispatcher.ts'
+import { createObserve } from './layers/observe.ts'
+import { createRetry } from './layers/retry/retry.ts'
+import { runCall } from './run-call.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { systemRuntime } from './runtime/system.ts'
+import { createStack } from './stack.ts'
+import { logTelemetry } from './telemetry/log.ts'
+import { createTelemetry } from './telemetry/telemetry.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
+import { BackendPool } from './transports/backend-pool.ts'
+import { createOllamaTransport } from './transports/ollama.ts'
+
+/** Probes have sockets of their own: streams must not starve them. */
+const PROBE_POOL = { poolConnections: 1, poolMaxSize: 2, connectTimeoutMs: 1_000 }
+
+/** What can be put in the place of the real things. */
+export interface SurefootDeps {
+  /** @default the real clock, timers and randomness */
+  readonly runtime?: Runtime
+  /** @default pino at `logLevel`, on standard error */
+  readonly logger?: Logger
+  /** @default `process.env` */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** @default `crypto.randomUUID` */
+  readonly createId?: () => string
+}
+
+/** A Surefoot that lives in this process; it can also be listened to. */
+export interface LocalSurefoot extends Surefoot {
+  /** What happens inside: calls, failed attempts, breakers. */
+  readonly telemetry: Pick<Telemetry, 'on'>
+}
+
+/**
+ * Makes the one long-lived object that all calls of a process share.
+ *
+ * Settings come from `config`, else from the environment (`OLLAMA_BASE_URL`, `OLLAMA_MODEL`, …), else from the preset,
+ * else from the defaults; see the configuration reference.
+ *
+ * @throws SurefootError `INVALID_CONFIG` that names the setting, its value and the allowed range.
+ * @example
+ * ```ts
+ * await using surefoot = createSurefoot({ backends: 'http://127.0.0.1:11434' })
+ * const answer = await surefoot.chat('What is water?', { system: 'You are a teacher for Class 1.' })
+ * console.log(answer.message.content)
+ * ```
+ */
+export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = {}): LocalSurefoot {
+  const { runtime = systemRuntime, createId = randomUUID, env = process.env } = deps
+  const config = readConfig(given, env)
+  const logger = deps.logger ?? pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }))
+  const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
+  logTelemetry(telemetry, logger)
+
+  const members = config.backends.map((url) => {
+    const backend = new Backend(url, config, runtime, telemetry)
+    const pool = new BackendPool(url, config)
+    const probePool = new BackendPool(url, PROBE_POOL)
+    const calls = createShortCalls((path, signal) => probePool.get(path, signal))
+    const health = new HealthCache(backend, calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
+    const prober = config.earlyClose ? new Prober(backend, calls, runtime, () => dispatcher.waiting > 0) : undefined
+    return { backend, pool, probePool, calls, health, prober }
+  })
+  const memberOf = new Map(members.map((member) => [member.backend.name, member]))
+  const member = (name: string): (typeof members)[number] => memberOf.get(name) as (typeof members)[number]
+  const fleet = new Fleet(members.map(({ backend }) => backend))
+  const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
+    for (const { prober } of members) prober?.hurry()
+  })
+
+  const ensureInstalled = (model: string): Promise<void> | undefined => {
+    if (!members.every(({ health }) => health.lacks(model))) return undefined
+    return Promise.all(members.map(({ health }) => health.recheck())).then(() => {
+      if (!members.every(({ health }) => health.lacks(model))) return
+      throw new SurefootError({
+        code: 'MODEL_NOT_FOUND',
+        message: `Model ${model} not found. Run: ollama pull ${model}`,
+      })
+    })
+  }
+  const stack = createStack({
+    observe: createObserve(runtime, telemetry),
+    deadline: createDeadline(runtime),
+    retry: createRetry(config, { runtime, telemetry, hasOther: (model, than) => fleet.hasOther(model, than) }),
+    dispatch: createDispatch(dispatcher, ensureInstalled),
+    transport: createOllamaTransport({
+      config,
+      runtime,
+      poolOf: (name) => member(name).pool,
+      lookIntoMemory: ({ backend, model }) => lookIntoMemory(backend, model, member(backend.name).calls, runtime),
+    }),
+  })
+
+  const running = new Set<Promise<unknown>>()
+  let closing: Promise<void> | undefined
+  const admit = (): void => {
+    if (closing !== undefined) {
+      throw new SurefootError({
+        code: 'SHUTTING_DOWN',
+        message: 'Surefoot is shutting down and takes no new calls.',
+        retryAfterMs: 1_000,
+      })
+    }
+  }
+  const run: Surefoot['run'] = (input, options = {}): Run => {
+    const started = runCall(input, options, { stack, config, runtime, createId, admit })
+    const ended = started.ended.finally(() => running.delete(ended))
+    running.add(ended)
+    return started.run
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all(running)
+    for (const { prober } of members) prober?.close()
+    await Promise.all(members.flatMap(({ pool, probePool }) => [pool.destroy(), probePool.destroy()]))
+  }
+
+  telemetry.emit({ type: 'client-init', backends: fleet.backends.map(({ name }) => name), model: config.model })
+  return {
+    run,
+    chat: createChat(run),
+    async health({ force = false } = {}) {
+      const parts = await Promise.all(
+        members.map(async ({ backend, health }) => {
+          const { health: found, ageMs } = await health.health(force)
+          return { ...found, breaker: backend.breakerStatus(fleet.isLast(backend, config.model)), ageMs }
+        }),
+      )
+      return healthReport(config.model, parts, dispatcher.waiting)
+    },
+    async models() {
+      const lists = await Promise.all(
+        members.map(async ({ backend, health }) => ({ backend: backend.name, tags: await health.tags(false) })),
+      )
+      const read = lists.flatMap(({ backend, tags }) => (tags === undefined ? [] : [{ backend, tags }]))
+      if (read.length > 0) return modelInfos(read)
+      const names = fleet.backends.map(({ name }) => name).join(', ')
+      throw new SurefootError({ code: 'CANNOT_CONNECT', message: `Cannot connect to Ollama at ${names}` })
+    },
+    backends: async () =>
+      members.map(({ backend, pool, health }) => ({
+        url: backend.name,
+        breaker: backend.breakerStatus(fleet.isLast(backend, config.model)),
+        inFlight: backend.slots.held,
+        slots: backend.slots.size,
+        sockets: pool.sockets,
+        attempts: { ...backend.attempts },
+        ...(health.last !== undefined && { health: health.last }),
+      })),
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+    telemetry,
+  }
+}

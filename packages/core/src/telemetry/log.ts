@@ -1,0 +1,36 @@
+import type { Logger } from 'pino'
+
+import type { Telemetry, TelemetryEvent } from './telemetry.ts'
+
+/** Writes the guide's log lines, with its words and levels, as structured records. */
+export function logTelemetry(telemetry: Telemetry, log: Logger): () => void {
+  return telemetry.on((event) => write(log, event))
+}
+
+function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
+  const event = { type, ...fields } as TelemetryEvent
+  const record = { event: type, ...fields }
+  switch (event.type) {
+    case 'client-init':
+      return log.info(record, `OllamaClient initialized: ${event.backends.join(',')}, model: ${event.model}`)
+    case 'call-start':
+      return log.info(record, `Generating response for prompt (length: ${event.promptLength})`)
+    case 'call-end': {
+      const seconds = `${(event.durationMs / 1000).toFixed(2)}s`
+      if (event.outcome === 'answered') return log.info(record, `Response generated successfully in ${seconds}`)
+      if (event.outcome === 'aborted') return log.info(record, `Request aborted by the caller after ${seconds}`)
+      return log.error(record, `Request failed after ${seconds}: ${event.problem ?? event.outcome}`)
+    }
+    case 'attempt-fail':
+      return log.warn(
+        record,
+        `Attempt ${event.attempt} failed: ${event.problem}${event.waitMs === undefined ? '' : `; trying again in ${(event.waitMs / 1000).toFixed(2)}s`}`,
+      )
+    case 'breaker-open':
+      return log.error(record, `Circuit breaker: Opening circuit after ${event.failures} failures`)
+    case 'breaker-half-open':
+      return log.info(record, 'Circuit breaker: Attempting recovery (half-open state)')
+    case 'breaker-closed':
+      return log.info(record, 'Circuit breaker: Recovery successful (closed state)')
+  }
+}

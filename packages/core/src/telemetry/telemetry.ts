@@ -1,0 +1,68 @@
+import type { ErrorCode } from '@surefoot/protocol'
+
+/** What happens inside, as one typed stream that logs, metrics and dashboards read. Never a prompt or an answer. */
+export type TelemetryEvent =
+  | { readonly type: 'client-init'; readonly backends: readonly string[]; readonly model: string }
+  | {
+      readonly type: 'call-start'
+      readonly id: string
+      readonly model: string
+      /** Characters of the prompt, all messages together. */
+      readonly promptLength: number
+    }
+  | {
+      readonly type: 'call-end'
+      readonly id: string
+      readonly model: string
+      readonly outcome: 'answered' | 'aborted' | ErrorCode
+      readonly durationMs: number
+      readonly firstTokenMs?: number | undefined
+      readonly attempts: number
+      readonly backend?: string | undefined
+      readonly tokens?: number | undefined
+      /** The sentence of the error, safe to show. */
+      readonly problem?: string | undefined
+    }
+  | {
+      readonly type: 'attempt-fail'
+      readonly id: string
+      readonly attempt: number
+      readonly backend: string
+      readonly code: ErrorCode
+      readonly problem: string
+      /** Until the next attempt; absent when there is none. */
+      readonly waitMs?: number | undefined
+    }
+  | {
+      readonly type: 'breaker-open' | 'breaker-half-open' | 'breaker-closed'
+      readonly backend: string
+      readonly failures: number
+      readonly reason: string
+    }
+
+/** Where the parts report to. */
+export interface Telemetry {
+  emit(event: TelemetryEvent): void
+  /** Calls back for every event until the returned function is called. */
+  on(listener: (event: TelemetryEvent) => void): () => void
+}
+
+/** A synchronous fan-out; a listener that throws is its owner's fault and does not reach a call. */
+export function createTelemetry(onFault: (fault: unknown) => void = () => {}): Telemetry {
+  const listeners = new Set<(event: TelemetryEvent) => void>()
+  return {
+    emit(event) {
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (fault) {
+          onFault(fault)
+        }
+      }
+    },
+    on(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

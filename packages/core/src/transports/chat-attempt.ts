@@ -1,0 +1,288 @@
+import type { Dispatcher } from 'undici'
+
+import type { AttemptEnd, Lease } from '../backends/lease.ts'
+import { AttemptFailure } from '../outcome/attempt-failure.ts'
+import { classify } from '../outcome/classify.ts'
+import type { Failure } from '../outcome/failure.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
+import type { BackendPool } from './backend-pool.ts'
+import { readChatLine } from './chat-line.ts'
+import { DeltaQueue } from './delta-queue.ts'
+import { LineSplitter } from './ndjson.ts'
+import { retryAfterMs } from './retry-after.ts'
+import { SilenceWatch } from './silence-watch.ts'
+
+/** Of an error body only the beginning is read. */
+const LARGEST_ERROR_BYTES = 4096
+/** After the final line the connection may take this long to end properly before it is cut. */
+const LINGER_MS = 250
+/** After this much silence it is found out whether the model is being loaded. */
+const LOOK_AFTER_MS = 1_000
+
+/** The longest silences, in milliseconds. */
+export interface SilenceLimits {
+  /** To the first token of a model in memory, and between two tokens. */
+  readonly quietMs: number
+  /** To the first token while the model is being loaded. */
+  readonly loadMs: number
+}
+
+/** What one attempt needs. */
+export interface AttemptDeps {
+  readonly call: Call
+  readonly context: CallContext
+  readonly lease: Lease
+  readonly pool: BackendPool
+  readonly limits: SilenceLimits
+  readonly runtime: Runtime
+  /** Looks into the backend's memory now; what it finds is in the lease's `residency()` afterwards. */
+  readonly lookIntoMemory: () => Promise<void>
+}
+
+/**
+ * One `/api/chat` exchange over a socket, from the request to the final line. It judges silence, tells the lease about the
+ * first token and the end, and ends exactly once however it ends.
+ */
+export class ChatAttempt implements Dispatcher.DispatchHandler {
+  /** Resolves with the first token in hand; rejects with an `AttemptFailure` or the reason of the abort. */
+  readonly reply: Promise<Reply>
+  readonly #deps: AttemptDeps
+  readonly #startedAtMs: number
+  readonly #body: DeltaQueue
+  readonly #lines: LineSplitter
+  readonly #silence: SilenceWatch
+  #commit!: (reply: Reply) => void
+  #refuse!: (error: unknown) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #status = 0
+  #retryAfterMs: number | undefined
+  #errorBody = ''
+  #gotToken = false
+  #final: Final | undefined
+  #toldLoading = false
+  #looked: 'no' | 'early' | 'at the limit' = 'no'
+  /** The caller has been answered; nothing more reaches it. */
+  #settled = false
+  /** The lease has been given back. */
+  #released = false
+  /** Why the socket is to be cut as soon as there is one. */
+  #cutReason: Error | undefined
+  #linger: { cancel(): void } | undefined
+
+  constructor(deps: AttemptDeps) {
+    this.#deps = deps
+    this.#startedAtMs = deps.runtime.clock.monotonicMs()
+    this.reply = new Promise((resolve, reject) => {
+      this.#commit = resolve
+      this.#refuse = reject
+    })
+    this.#body = new DeltaQueue(
+      () => this.#leave(new DOMException('The reader has left', 'AbortError')),
+      (paused) => (paused ? this.#controller?.pause() : this.#controller?.resume()),
+    )
+    this.#lines = new LineSplitter((line) => this.#onLine(line))
+    this.#silence = new SilenceWatch(
+      deps.runtime,
+      () => this.#silenceLimitMs(),
+      (silentMs) => this.#onSilence(silentMs),
+    )
+    deps.context.signal.addEventListener('abort', this.#onAbort)
+  }
+
+  /** Sends the request. */
+  start(): void {
+    const { lease, call, context, pool } = this.#deps
+    if (context.signal.aborted) return this.#onAbort()
+    if (this.#mayBeLoading()) this.#tellLoading()
+    pool.dispatch('POST', '/api/chat', call.body, this)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#cutReason !== undefined) controller.abort(this.#cutReason)
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status
+    this.#retryAfterMs = retryAfterMs(headers['retry-after'], this.#deps.runtime.clock.nowMs())
+    // The caller had left while the model was being loaded: now it is loaded, and the generation can be cut.
+    if (this.#settled && !this.#released) this.#cut(controller, new DOMException('Aborted', 'AbortError'))
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#settled && this.#final === undefined) return
+    this.#silence.heard()
+    if (this.#status !== 200) {
+      this.#errorBody += chunk.toString('utf8', 0, LARGEST_ERROR_BYTES)
+      if (this.#errorBody.length >= LARGEST_ERROR_BYTES) this.#failStatus()
+    } else if (!this.#lines.push(chunk)) {
+      this.#fail({ kind: 'bad-line', gotToken: this.#gotToken })
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#status !== 200) return this.#failStatus()
+    this.#lines.end()
+    if (this.#final === undefined) this.#fail({ kind: 'no-end-mark', gotToken: this.#gotToken })
+    else this.#release({ kind: 'whole' })
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
+    if (this.#final !== undefined) return this.#release({ kind: 'whole' })
+    if (this.#settled) return this.#release({ kind: 'left' })
+    if (this.#status !== 0 && this.#status !== 200) return this.#failStatus()
+    this.#fail({ kind: 'network', cause, gotBytes: this.#status !== 0, gotToken: this.#gotToken })
+  }
+
+  #onLine(bytes: Buffer): void {
+    if (this.#final !== undefined || this.#settled) return
+    const line = readChatLine(bytes)
+    switch (line.kind) {
+      case 'delta':
+        return this.#onDelta(line.delta)
+      case 'final':
+        if (line.rest !== undefined) this.#onDelta(line.rest)
+        return this.#onFinal(line.final)
+      case 'error':
+        return this.#fail({
+          kind: 'error-line',
+          text: line.text,
+          gotToken: this.#gotToken,
+          elapsedMs: this.#elapsedMs(),
+        })
+      case 'bad':
+        return this.#fail({ kind: 'bad-line', gotToken: this.#gotToken })
+    }
+  }
+
+  #onDelta(delta: Delta): void {
+    const isToken = delta.text !== '' || delta.thinking !== undefined || delta.toolCalls !== undefined
+    this.#body.push(delta)
+    if (this.#gotToken || !isToken) return
+    this.#gotToken = true
+    this.#deps.lease.firstToken()
+    this.#commit({ backend: this.#deps.lease.backend.name, body: this.#body })
+  }
+
+  #onFinal(final: Final): void {
+    this.#final = final
+    this.#settled = true
+    this.#silence.stop()
+    this.#stopListening()
+    this.#deps.lease.firstToken()
+    this.#body.finish(final)
+    this.#commit({ backend: this.#deps.lease.backend.name, body: this.#body })
+    // Its connection is about to end by itself, then the socket can be used again; if not, it is cut.
+    this.#linger = this.#deps.runtime.timers.set(LINGER_MS, () => {
+      this.#cut(this.#controller, new DOMException('The answer is whole', 'AbortError'))
+      this.#release({ kind: 'whole' })
+    })
+  }
+
+  #silenceLimitMs(): number {
+    const { limits, lease } = this.#deps
+    if (this.#gotToken) return limits.quietMs
+    if (this.#looked === 'no' && lease.residency() !== 'in-memory') return Math.min(LOOK_AFTER_MS, limits.quietMs)
+    if (this.#looked !== 'at the limit') return limits.quietMs
+    return this.#mayBeLoading() ? Math.max(limits.loadMs, limits.quietMs) : limits.quietMs
+  }
+
+  #onSilence(silentMs: number): void {
+    const { limits } = this.#deps
+    const decided = this.#gotToken || this.#looked === 'at the limit'
+    if (decided && silentMs + 1 >= this.#silenceLimitMs()) {
+      return this.#fail({ kind: 'silence', silentMs, gotToken: this.#gotToken })
+    }
+    // Silence can be a load, which takes minutes and must not be cut (F5, F23): look before judging.
+    this.#looked = silentMs + 1 >= limits.quietMs ? 'at the limit' : 'early'
+    void this.#deps.lookIntoMemory().then(() => {
+      if (this.#released || this.#gotToken) return
+      if (!this.#settled && this.#mayBeLoading()) this.#tellLoading()
+      this.#silence.again()
+    })
+  }
+
+  #mayBeLoading(): boolean {
+    const residency = this.#deps.lease.residency()
+    return residency === 'absent' || residency === 'loading'
+  }
+
+  #tellLoading(): void {
+    if (this.#toldLoading) return
+    this.#toldLoading = true
+    const { context, call, lease } = this.#deps
+    context.emit({ type: 'loading', model: call.model, backend: lease.backend.name })
+  }
+
+  readonly #onAbort = (): void => {
+    this.#leave(this.#deps.context.signal.reason)
+  }
+
+  /** The caller has gone: it is released at once; the generation is cut, but a load is left to end (F5). */
+  #leave(reason: unknown): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#stopListening()
+    this.#refuse(reason)
+    this.#body.fail(reason)
+    const loading = this.#status === 0 && this.#mayBeLoading()
+    if (loading && this.#controller !== undefined) return
+    this.#silence.stop()
+    this.#cut(this.#controller, reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError'))
+    this.#release({ kind: 'left' })
+  }
+
+  #failStatus(): void {
+    this.#fail({
+      kind: 'status',
+      status: this.#status,
+      body: this.#errorBody,
+      retryAfterMs: this.#retryAfterMs,
+      elapsedMs: this.#elapsedMs(),
+    })
+  }
+
+  #fail(failure: Failure): void {
+    const { lease, call, pool } = this.#deps
+    if (this.#settled) {
+      // Nobody waits any more; only the lease is still held.
+      this.#cut(this.#controller, new DOMException('Aborted', 'AbortError'))
+      return this.#release({ kind: 'left' })
+    }
+    this.#settled = true
+    const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
+    const error = new AttemptFailure(verdict, lease.backend.name)
+    this.#stopListening()
+    this.#cut(this.#controller, error)
+    if (verdict.staleSockets === true) pool.renew()
+    this.#release({ kind: 'failed', verdict })
+    this.#refuse(error)
+    this.#body.fail(error)
+  }
+
+  #cut(controller: Dispatcher.DispatchController | undefined, reason: Error): void {
+    this.#cutReason = reason
+    controller?.abort(reason)
+  }
+
+  #release(end: AttemptEnd): void {
+    if (this.#released) return
+    this.#released = true
+    this.#silence.stop()
+    this.#linger?.cancel()
+    this.#deps.lease.end(end)
+  }
+
+  #stopListening(): void {
+    this.#deps.context.signal.removeEventListener('abort', this.#onAbort)
+  }
+
+  #elapsedMs(): number {
+    return this.#deps.runtime.clock.monotonicMs() - this.#startedAtMs
+  }
+}
