@@ -1,6 +1,6 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { Surefoot } from '@surefoot/protocol'
-import { TRPCError } from '@trpc/server'
+import type { TRPCError } from '@trpc/server'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import type { Context as HonoContext } from 'hono'
 import type { Logger } from 'pino'
