@@ -34,7 +34,8 @@ describe.runIf(blocks.length > 0)('the TypeScript of the pages', () => {
   })
 
   test.each(named(blocks.filter(({ isRun }) => isRun)))('%s runs', async (_where, block) => {
-    expect(await project.run(block, stage)).toMatchObject({ status: 0, stderr: '' })
+    const result = await project.run(block, stage)
+    expect(result, result.stderr).toMatchObject({ status: 0 })
   })
 })
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { readWorkspaceFile, ROOT } from './source-files.ts'
 
 /** Runs a tool of the workspace; its output where it fails, `undefined` where it ends with 0. */
@@ -18,7 +19,9 @@ export async function runCommand(command: string, args: readonly string[], cwd =
   const { promise, resolve, reject } = Promise.withResolvers<number | null>()
   child.once('error', reject).once('close', resolve)
   const status = await promise
-  return status === 0 ? undefined : output.join('') || `${command} ended with ${status} and said nothing`
+  return status === 0
+    ? undefined
+    : stripVTControlCharacters(output.join('')) || `${command} ended with ${status} and said nothing`
 }
 
 /** Runs pnpm: the one that runs this script, else the one that package.json names. */
