@@ -53,7 +53,7 @@ async function runTests(
   const report = await target.health(signal)
   print(healthToLines(report))
   if (report.status === 'down') {
-    for (const line of healthToAdvice(report)) err(`❌ ${line}`)
+    healthToAdvice(report).forEach((line, index) => err(index === 0 ? `❌ ${line}` : `   ${line}`))
     return 1
   }
 
