@@ -39,7 +39,10 @@ const chatMessageSchema: z.ZodType<ChatMessage> = z.looseObject(
     role: text('role').min(1, 'role must not be empty'),
     content: text('content'),
     thinking: text('thinking').optional(),
-    images: z.array(text('an image'), 'images must be a list of base64 strings').max(16, 'at most 16 images').optional(),
+    images: z
+      .array(text('an image'), 'images must be a list of base64 strings')
+      .max(16, 'at most 16 images')
+      .optional(),
     tool_calls: z.array(z.looseObject({}), 'tool_calls must be a list of objects').optional(),
   },
   'a message must be an object with role and content',
@@ -48,7 +51,10 @@ const chatMessageSchema: z.ZodType<ChatMessage> = z.looseObject(
 /** The form of {@link ChatRequest}; what it lacks or has wrong is said in one sentence by `sentenceFromIssues`. */
 export const chatRequestSchema: z.ZodType<ChatRequest> = z.looseObject(
   {
-    model: text('model').min(1, 'model must not be empty').max(256, 'model must have at most 256 characters').optional(),
+    model: text('model')
+      .min(1, 'model must not be empty')
+      .max(256, 'model must have at most 256 characters')
+      .optional(),
     messages: z
       .array(chatMessageSchema, 'messages must be a list of messages')
       .min(1, 'messages must hold at least one message')

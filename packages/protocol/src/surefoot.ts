@@ -47,7 +47,10 @@ export interface Surefoot extends AsyncDisposable {
   chat(input: ChatRequest & { readonly stream: true }, options?: CallOptions): Promise<ChatStream>
   chat(input: ChatInput, options?: CallOptions): Promise<ChatAnswer>
   /** What is reachable, installed, in memory and allowed; cached 30 s unless `force`. */
-  health(options?: { readonly force?: boolean | undefined; readonly signal?: AbortSignal | undefined }): Promise<HealthReport>
+  health(options?: {
+    readonly force?: boolean | undefined
+    readonly signal?: AbortSignal | undefined
+  }): Promise<HealthReport>
   /** The installed models of all backends. */
   models(options?: { readonly signal?: AbortSignal | undefined }): Promise<ModelInfo[]>
   /** Every backend's state now; asks no backend. */
