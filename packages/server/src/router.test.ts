@@ -136,7 +136,7 @@ test('an unknown fault shows neither its text nor a stack (T13)', async () => {
 const BAD_INPUTS: [name: string, input: unknown, sentence: string][] = [
   ['no message', {}, 'Message must be a string.'],
   ['nothing at all', undefined, 'The input must be an object with message or messages.'],
-  ['an empty message', { message: '' }, 'Message must not be empty.'],
+  ['an empty message', { message: ' ' }, 'Message must not be empty.'],
   ['a message of a wrong type', { message: 5 }, 'Message must be a string.'],
   ['messages of a wrong type', { messages: 'Hi' }, 'Messages must be a list of messages.'],
   ['no messages', { messages: [] }, 'Messages must hold at least one message.'],
@@ -145,9 +145,13 @@ const BAD_INPUTS: [name: string, input: unknown, sentence: string][] = [
     { messages: [{ role: 'user', content: 5 }] },
     'In messages[0].content: content must be a string.',
   ],
-  ['a temperature of a wrong type', { message: 'Hi', temperature: 'hot' }, 'Temperature must be a number.'],
+  ['a temperature of a wrong type', { message: 'Hi', temperature: 'hot' }, 'Temperature must be a number from 0 to 2.'],
   ['a model of a wrong type', { message: 'Hi', model: 5 }, 'Model must be a string.'],
-  ['a deadline that is over', { message: 'Hi', deadlineMs: 0 }, 'DeadlineMs must be greater than 0.'],
+  [
+    'a deadline that is over',
+    { message: 'Hi', deadlineMs: 0 },
+    'DeadlineMs must be a number of milliseconds greater than 0.',
+  ],
 ]
 
 test.each(BAD_INPUTS)('%s is refused with one sentence and no call', async (_name, input, sentence) => {

@@ -92,6 +92,43 @@ test('nothing is left of calls that were ended at every moment', async () => {
   expect((await chat(system.url, { stream: false })).status).toBe(200)
 })
 
+test('a server that has closed leaves neither sockets nor timers', async () => {
+  const counted = () => process.getActiveResourcesInfo().filter((kind) => /^(TCP.*Wrap|Timeout)$/.test(kind)).length
+  const before = counted()
+  {
+    await using system = await startSystem({ answers })
+    const headers = { connection: 'close' }
+    await (await chat(system.url, {}, { headers })).text()
+    await (await fetch(`${system.url}/readyz`, { headers })).text()
+    await chat(system.url, { stream: false }, { headers, signal: AbortSignal.timeout(1) }).catch(() => {})
+  }
+  // Not waitFor, which sets timers itself: handles close within a few turns.
+  for (let turn = 0; turn < 1_000 && counted() > before; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(counted()).toBeLessThanOrEqual(before)
+})
+
+test('a tRPC reader that does not read makes Ollama wait', async () => {
+  await using system = await startSystem({ answerTokens: 1_000_000 })
+  const response = await fetch(`${system.url}/trpc/chatStream?batch=1`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'trpc-accept': 'application/jsonl' },
+    body: JSON.stringify({ 0: { message: 'Hi' } }),
+  })
+  let before = -1
+  await vi.waitFor(
+    () => {
+      const now = system.ollama.counts.tokens
+      const hasStopped = now === before
+      before = now
+      expect(hasStopped).toBe(true)
+    },
+    { interval: 300, timeout: 15_000 },
+  )
+  expect(before).toBeLessThan(500_000)
+  await response.body?.cancel()
+  await vi.waitFor(() => expect(system.ollama.counts.openRequests).toBe(0))
+})
+
 test.each([
   ['/api/chat', { messages: 'Hi' }],
   ['/api/chat', {}],

@@ -116,7 +116,7 @@ export function hangAfter(...words: string[]): Script {
 }
 
 /** Rejects with the signal's reason once it aborts. */
-export function untilAborted(signal: AbortSignal): Promise<never> {
+function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) reject(signal.reason as Error)
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })

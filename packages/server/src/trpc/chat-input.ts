@@ -28,25 +28,28 @@ export type ChatStreamProcedureInput = ChatProcedureInput & {
   readonly buffered?: boolean | undefined
 }
 
+const TEMPERATURE = 'temperature must be a number from 0 to 2'
+const DEADLINE = 'deadlineMs must be a number of milliseconds greater than 0'
+
 const optionFields = {
   system: z.string('system must be a string').optional(),
-  temperature: z.number('temperature must be a number').min(0, 'temperature must not be negative').optional(),
+  temperature: z.number(TEMPERATURE).min(0, TEMPERATURE).max(2, TEMPERATURE).optional(),
   model: z
     .string('model must be a string')
-    .min(1, 'model must not be empty')
+    .refine((name) => name.trim() !== '', 'model must not be empty')
     .max(256, 'model must have at most 256 characters')
     .optional(),
-  deadlineMs: z
-    .number('deadlineMs must be a number of milliseconds')
-    .positive('deadlineMs must be greater than 0')
-    .optional(),
+  deadlineMs: z.number(DEADLINE).positive(DEADLINE).optional(),
   buffered: z.boolean('buffered must be true or false').optional(),
 }
 
 const optionsSchema = z.looseObject(optionFields)
 
 const messageSchema = z.object(
-  { message: z.string('message must be a string').min(1, 'message must not be empty'), ...optionFields },
+  {
+    message: z.string('message must be a string').refine((text) => text.trim() !== '', 'message must not be empty'),
+    ...optionFields,
+  },
   'the input must be an object with message or messages',
 )
 
