@@ -86,6 +86,14 @@ test('drain waits for running answers and keeps listening', async () => {
   expect((await chat(server.url)).status).toBe(503)
 })
 
+test('connections stay open for longer than proxies keep theirs, and do not hold up closing', async () => {
+  const server = await createServer({ surefoot: createFakeSurefoot(), port: 0 })
+  const response = await chat(server.url, false)
+  expect(response.headers.get('keep-alive')).toBe('timeout=65')
+  await response.text()
+  await server.close()
+})
+
 test('a head over 16 KiB is refused', async () => {
   await using server = await createServer({ surefoot: createFakeSurefoot(), port: 0 })
   const head = `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(17_000)}\r\nConnection: close\r\n\r\n`

@@ -11,6 +11,9 @@ import { isLoopback, refuseOpenBinding } from './http/auth.ts'
 import { errorToOllamaResponse } from './http/errors.ts'
 import { watchConnections } from './http/connections.ts'
 
+/** Longer than the 60 s for which proxies keep a connection: whoever closes first must not be the one who is being asked. */
+const KEEP_ALIVE_MS = 65_000
+
 /** How a server listens, and what it serves. */
 export interface ServerOptions extends Omit<FetchHandlerOptions, 'loopbackOnly'> {
   /** 0 takes a free one. @default 8000 */
@@ -74,6 +77,7 @@ export async function createServer(options: ServerOptions): Promise<SurefootServ
       // Node looks for late requests only so often.
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
       maxHeaderSize: limits.maxHeaderBytes ?? 16_384,
+      keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => void listener(request, response),
   )
