@@ -12,11 +12,13 @@ const MAX_MODEL_CHARS = 256
  */
 export function inputToWire(input: ChatInput, options: CallOptions): ChatStreamProcedureInput {
   checkOptions(options)
-  const { system, temperature, model, deadlineMs, buffered } = options
+  const { system, temperature, model, buffered } = options
+  // Infinity has no form in JSON.
+  const deadlineMs = options.deadlineMs === Infinity ? Number.MAX_SAFE_INTEGER : options.deadlineMs
   // JSON drops what is undefined, so what was not said is not sent.
   const said = { system, temperature, deadlineMs, buffered }
   if (typeof input === 'string') {
-    if (input === '') throw invalid('Message must not be empty.')
+    if (input.trim() === '') throw invalid('The message must not be empty.')
     return { message: input, model, ...said }
   }
   const form = chatRequestSchema.safeParse(input)
@@ -30,27 +32,21 @@ export function inputToWire(input: ChatInput, options: CallOptions): ChatStreamP
   return { ...body, ...defined({ model }), ...defined(said) }
 }
 
-function checkOptions(options: CallOptions): void {
-  const { system, temperature, model, deadlineMs, buffered, signal } = options
-  if (system !== undefined && typeof system !== 'string') throw invalid('System must be a string.')
-  if (temperature !== undefined && !(typeof temperature === 'number' && Number.isFinite(temperature))) {
-    throw invalid('Temperature must be a number.')
+function checkOptions({ system, temperature, model, deadlineMs, buffered, signal }: CallOptions): void {
+  if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
+  if (model !== undefined && !(typeof model === 'string' && model.trim() !== '' && model.length <= MAX_MODEL_CHARS)) {
+    throw invalid(`model must be a name of 1 to ${MAX_MODEL_CHARS} characters.`)
   }
-  if (temperature !== undefined && temperature < 0) throw invalid('Temperature must not be negative.')
-  if (model !== undefined && typeof model !== 'string') throw invalid('Model must be a string.')
-  if (model === '') throw invalid('Model must not be empty.')
-  if (model !== undefined && model.length > MAX_MODEL_CHARS) {
-    throw invalid(`Model must have at most ${MAX_MODEL_CHARS} characters.`)
+  if (temperature !== undefined && !(typeof temperature === 'number' && temperature >= 0 && temperature <= 2)) {
+    throw invalid('temperature must be a number from 0 to 2.')
   }
-  // Infinity has no form in JSON.
-  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && Number.isFinite(deadlineMs))) {
-    throw invalid('DeadlineMs must be a number of milliseconds.')
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs > 0)) {
+    throw invalid('deadlineMs must be a number of milliseconds greater than 0.')
   }
-  if (deadlineMs !== undefined && deadlineMs <= 0) throw invalid('DeadlineMs must be greater than 0.')
-  if (buffered !== undefined && typeof buffered !== 'boolean') throw invalid('Buffered must be true or false.')
+  if (buffered !== undefined && typeof buffered !== 'boolean') throw invalid('buffered must be true or false.')
   // Not instanceof: a signal of another frame, or of a test's simulated browser, is one too.
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalid('Signal must be an AbortSignal.')
+    throw invalid('signal must be an AbortSignal.')
   }
 }
 

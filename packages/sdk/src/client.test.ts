@@ -1,12 +1,340 @@
-import { createServer } from '@surefoot/server'
-import { expect, test } from 'vitest'
+import { getEventListeners } from 'node:events'
+import { connect } from 'node:net'
 
-import { createFakeSurefoot } from '../test/fake-surefoot.ts'
+import { ERROR_CODES, SurefootError } from '@surefoot/protocol'
+import type { ErrorCode, RunEvent, Surefoot } from '@surefoot/protocol'
+import { createServer } from '@surefoot/server'
+import type { SurefootServer } from '@surefoot/server'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+
+import { createFakeSurefoot, delta, HEALTH } from '../test/fake-surefoot.ts'
+import type { FakeSurefoot, Script } from '../test/fake-surefoot.ts'
+import { createTcp } from '../test/meddler.ts'
+import { until, watchRejections } from '../test/rejections.ts'
 import { createClient } from './client.ts'
 
-test('a question is answered whole', async () => {
-  const fake = createFakeSurefoot()
-  await using server = await createServer({ surefoot: fake, port: 0 })
-  const answer = await createClient({ url: server.url }).chat('What is water?')
-  expect(answer).toMatchObject({ message: { content: 'What is water?' }, served: 'model', id: 'server-run' })
+const BODY = { messages: [{ role: 'user', content: 'Hi there' }] }
+
+let script: Script | undefined
+let fake: FakeSurefoot
+let server: SurefootServer
+let client: Surefoot
+
+beforeEach(async () => {
+  script = undefined
+  const echo = createFakeSurefoot()
+  fake = createFakeSurefoot(async (call, sink, signal) => {
+    if (script !== undefined) return await script(call, sink, signal)
+    for await (const event of echo.run(call.input, { buffered: call.options.buffered })) {
+      if (event.type !== 'finish') sink.emit(event)
+      else return event.answer.message.content
+    }
+    return ''
+  })
+  server = await createServer({ surefoot: fake, port: 0 })
+  client = createClient({ url: server.url, fallback: false })
+})
+
+afterEach(async () => {
+  await server.close({ drainMs: 0 })
+})
+
+/** Shows one word and then waits for its end. */
+const hanging: Script = async ({ options }, sink, signal) => {
+  if (options.buffered !== true) sink.emit(delta('Hello '))
+  return await new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+}
+
+async function collect(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
+  const events: RunEvent[] = []
+  for await (const event of run) events.push(event)
+  return events
+}
+
+test('a question is answered whole, over the stream and buffered', async () => {
+  const answer = await client.chat('What is water?')
+  expect(answer).toMatchObject({ message: { content: 'What is water?' }, served: 'model', attempts: 1 })
+  expect(fake.calls[0]?.options.buffered).toBe(true)
+})
+
+test("with stream: true the answer comes in Ollama's lines", async () => {
+  const stream = await client.chat({ ...BODY, model: 'tiny', stream: true })
+  const lines = []
+  for await (const { model, message, done } of stream) lines.push([model, message.content, done])
+  expect(lines).toEqual([
+    ['tiny', 'Hi ', false],
+    ['tiny', 'there', false],
+    ['tiny', '', true],
+  ])
+})
+
+test('a run tells every event of the server, and its answer', async () => {
+  script = async (_call, sink) => {
+    sink.emit({ type: 'queued', position: 1, waitingFor: 'slot' })
+    sink.emit({ type: 'attempt', attempt: 1, backend: 'http://gpu-a:11434' })
+    sink.emit(delta('Hi'))
+    sink.emit({ type: 'resumed', atChar: 2, attempt: 2, backend: 'http://gpu-b:11434' })
+    sink.emit(delta('!'))
+    return 'Hi!'
+  }
+  const run = client.run('Hi')
+  expect(run.id).toMatch(/^[0-9a-f]{32}$/)
+  expect((await collect(run)).map(({ type }) => type)).toEqual([
+    'queued',
+    'attempt',
+    'delta',
+    'resumed',
+    'delta',
+    'finish',
+  ])
+  expect((await run.answer).message.content).toBe('Hi!')
+})
+
+test('all options of both forms reach the server', async () => {
+  const options = { system: 'Be kind.', temperature: 0, model: 'tiny', deadlineMs: 5000 }
+  await client.chat('Hi', options)
+  expect(fake.calls[0]).toMatchObject({ input: 'Hi', options: { ...options, buffered: true } })
+
+  await client.chat({ ...BODY, model: 'other', options: { seed: 1 }, think: false }, options)
+  expect(fake.calls[1]).toMatchObject({
+    input: { ...BODY, model: 'tiny', options: { seed: 1 }, think: false },
+    options: { system: 'Be kind.', temperature: 0, deadlineMs: 5000, buffered: true },
+  })
+
+  await client.chat({ ...BODY, model: 'other' })
+  expect(fake.calls[2]?.input).toEqual({ ...BODY, model: 'other' })
+})
+
+test('headers are made anew for each request, and a function that fails is named', async () => {
+  await using guarded = await createServer({ surefoot: fake, port: 0, keys: ['key-2'] })
+  let calls = 0
+  const headers = async () => ({ authorization: `Bearer key-${++calls}` })
+  const keyed = createClient({ url: guarded.url, headers })
+  await expect(keyed.chat('Hi')).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  expect((await keyed.chat('Hi')).served).toBe('model')
+  expect(calls).toBe(2)
+
+  const failing = createClient({ url: guarded.url, headers: () => Promise.reject(new Error('no token')) })
+  await expect(failing.chat('Hi')).rejects.toMatchObject({
+    code: 'UNAUTHORIZED',
+    message: expect.stringContaining('headers'),
+  })
+})
+
+test.each(Object.keys(ERROR_CODES) as ErrorCode[])('%s comes out as the server threw it', async (code) => {
+  const fields = { code, message: 'It failed.', hint: 'Do this.', attempts: 0, retryAfterMs: 1500, backend: 'http://b' }
+  script = async () => {
+    throw new SurefootError(fields)
+  }
+  const chats = [() => client.chat('Hi'), () => client.run('Hi').answer, () => client.chat({ ...BODY, stream: true })]
+  for (const chat of chats) {
+    const error = await chat().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(SurefootError.is(error)).toBe(true)
+    expect((error as SurefootError).toJSON()).toEqual(fields)
+  }
+  expect(fake.calls).toHaveLength(3)
+})
+
+test('an error in the midst of an answer keeps its code and holds what was shown', async () => {
+  script = async (_call, sink) => {
+    sink.emit(delta('Hello '))
+    throw new SurefootError({ code: 'RESPONSE_TIMEOUT', message: 'Too slow.' })
+  }
+  const run = client.run('Hi')
+  await expect(collect(run)).rejects.toMatchObject({ code: 'RESPONSE_TIMEOUT', partial: 'Hello ' })
+  await expect(run.answer).rejects.toMatchObject({ partial: 'Hello ' })
+})
+
+test.each<[string, unknown, unknown]>([
+  ['an empty message', '', undefined],
+  ['blanks', '  ', undefined],
+  ['no message', undefined, undefined],
+  ['null', null, undefined],
+  ['a number', 5, undefined],
+  ['a list', [], undefined],
+  ['no messages', {}, undefined],
+  ['an empty list of messages', { messages: [] }, undefined],
+  ['a message without content', { messages: [{ role: 'user' }], stream: true }, undefined],
+  ['a system prompt that is a number', 'Hi', { system: 1 }],
+  ['a temperature that is a text', 'Hi', { temperature: 'hot' }],
+  ['a temperature below 0', 'Hi', { temperature: -1 }],
+  ['a temperature that is no number', 'Hi', { temperature: Number.NaN }],
+  ['an empty model', 'Hi', { model: '' }],
+  ['a deadline of 0', 'Hi', { deadlineMs: 0 }],
+  ['buffered as text', 'Hi', { buffered: 'yes' }],
+  ['a signal that is none', 'Hi', { signal: {} }],
+])('%s is refused in one sentence, without a request', async (_what, input, options) => {
+  const fetch = vi.fn<typeof globalThis.fetch>()
+  const strict = createClient({ url: server.url, fetch: fetch as never })
+  await expect(strict.chat(input as string, options as object)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    message: expect.stringMatching(/^[A-Za-z].*\.$/),
+  })
+  await expect(strict.run(input as string, options as object).answer).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  expect(fetch).not.toHaveBeenCalled()
+})
+
+test("the caller's abort reaches the server and is rethrown untouched", async () => {
+  script = hanging
+  const reason = { why: 'the caller left' }
+  const controller = new AbortController()
+  const whole = client.chat('Hi', { signal: controller.signal })
+  const run = client.run('Hi', { signal: controller.signal })
+  const events = collect(run)
+  await until(() => fake.calls.length === 2)
+  controller.abort(reason)
+  await Promise.all([whole, events, run.answer].map((promise) => expect(promise).rejects.toBe(reason)))
+  await until(() => fake.aborted.length === 2)
+  await expect(client.chat('Hi', { signal: controller.signal })).rejects.toBe(reason)
+  await expect(client.health({ signal: controller.signal })).rejects.toBe(reason)
+  expect(fake.calls).toHaveLength(2)
+})
+
+test.each<[string, (client: Surefoot) => Promise<void>]>([
+  [
+    'break',
+    async (surefoot) => {
+      for await (const event of surefoot.run('Hi')) if (event.type === 'delta') break
+    },
+  ],
+  [
+    'stop()',
+    async (surefoot) => {
+      const run = surefoot.run('Hi')
+      await run[Symbol.asyncIterator]().next()
+      run.stop()
+    },
+  ],
+  [
+    'abort() of a stream',
+    async (surefoot) => {
+      ;(await surefoot.chat({ ...BODY, stream: true })).abort()
+    },
+  ],
+])('%s stops the generation', async (_what, leave) => {
+  const seen = watchRejections()
+  script = hanging
+  await leave(client)
+  await until(() => fake.aborted.length === 1)
+  await client.close()
+  expect(seen).toEqual([])
+})
+
+test('one of two calls of the same moment is aborted alone', async () => {
+  const controller = new AbortController()
+  script = hanging
+  const first = client.chat('Hi', { signal: controller.signal })
+  script = async (call, sink, signal) => (call.input === 'Hi' ? await hanging(call, sink, signal) : 'whole')
+  const second = client.chat('Ho')
+  controller.abort()
+  await expect(first).rejects.toMatchObject({ name: 'AbortError' })
+  expect((await second).message.content).toBe('whole')
+})
+
+test('nothing is left listening on a long-lived signal', async () => {
+  const { signal } = new AbortController()
+  const failing = createClient({ url: 'http://127.0.0.1:1' })
+  for (let count = 0; count < 25; count++) {
+    await client.chat('Hi', { signal })
+    await failing.chat('Hi', { signal })
+    await client.health({ signal })
+    for await (const event of client.run('Hi there', { signal })) if (event.type === 'delta') break
+    await client.chat('', { signal }).catch(() => undefined)
+  }
+  await client.close()
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})
+
+test('chats leave no timer behind, and share a kept-alive connection', async () => {
+  await using way = await createTcp((socket) => {
+    const onward = connect(server.port, '127.0.0.1')
+    socket.pipe(onward).pipe(socket)
+    onward.on('error', () => socket.destroy())
+  })
+  const near = createClient({ url: way.url, fallback: false })
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  await near.chat('Hi')
+  const before = timers()
+  for (let count = 0; count < 20; count++) {
+    await near.chat('Hi')
+    await near.health()
+  }
+  await until(() => timers() <= before)
+  // Two at most: the end of an answer and the next question may cross.
+  expect(way.seen()).toBeLessThanOrEqual(2)
+})
+
+test('a deadline that the server does not keep is kept here, and the caller is not aborted by it', async () => {
+  const { signal } = new AbortController()
+  script = async (call, sink, aborted) => await hanging(call, sink, aborted)
+  const chat = client.chat('Hi', { deadlineMs: 50, signal })
+  await expect(chat).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', message: expect.stringContaining('50 ms') })
+  await until(() => fake.aborted.length === 1)
+  expect(signal.aborted).toBe(false)
+})
+
+test('health, models and backends answer', async () => {
+  expect(await client.health({ force: true })).toEqual(HEALTH)
+  expect(await client.models()).toEqual([])
+  expect(await client.backends()).toEqual([])
+})
+
+test('close() lets running calls end and refuses new ones, without a fallback', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  script = () => promise
+  const closing = createClient({ url: server.url })
+  const running = closing.chat('Hi')
+  await until(() => fake.calls.length === 1)
+  let isClosed = false
+  const closed = closing.close().then(() => {
+    isClosed = true
+  })
+  const late = [
+    () => closing.chat('Hi'),
+    () => closing.run('Hi').answer,
+    () => closing.health(),
+    () => closing.models(),
+  ]
+  for (const call of late) {
+    await expect(call()).rejects.toMatchObject({ code: 'SHUTTING_DOWN' })
+  }
+  expect(isClosed).toBe(false)
+  resolve('done')
+  expect((await running).message.content).toBe('done')
+  await closed
+})
+
+test.each([undefined, 5, 'ftp://host', 'localhost:8000'])('the url %s is refused at once', (url) => {
+  expect(() => createClient({ url: url as string })).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
+})
+
+test.each([0, -1, Number.NaN, Infinity])('silenceMs %s is refused at once', (silenceMs) => {
+  expect(() => createClient({ url: server.url, silenceMs })).toThrow(
+    expect.objectContaining({ code: 'INVALID_CONFIG' }),
+  )
+})
+
+test('a url may end in a slash and have a path', async () => {
+  expect((await createClient({ url: `${server.url}/` }).chat('Hi')).served).toBe('model')
+  const seen: string[] = []
+  const fetch = async (url: string): Promise<Response> => {
+    seen.push(url)
+    throw new TypeError('offline')
+  }
+  await createClient({ url: new URL('http://host/api/'), fetch }).chat('Hi')
+  await createClient({ url: '/api', fetch })
+    .health()
+    .catch(() => undefined)
+  expect(seen).toContain('http://host/api/trpc/chatStream?batch=1')
+  expect(seen).toContain('/api/trpc/health')
+})
+
+test('100 chats at once are all answered', async () => {
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => client.chat(`Question ${index}`)))
+  expect(answers.map(({ message }) => message.content)).toEqual(answers.map((_, index) => `Question ${index}`))
 })

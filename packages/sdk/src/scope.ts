@@ -5,6 +5,9 @@ import type { SdkRuntime } from './runtime/runtime.ts'
 /** How much longer than the deadline the client waits: the server's own error says more than ours. */
 const DEADLINE_GRACE_MS = 1000
 
+/** A deadline in weeks is left to the server: timers cannot hold it. */
+const LONGEST_DEADLINE_MS = 2 ** 31 - 1 - DEADLINE_GRACE_MS
+
 /** The life of one call: who may end it, and that nothing of it is left behind. */
 export interface Scope extends Disposable {
   /** Aborted when the caller ends the call, with the caller's reason. */
@@ -31,7 +34,7 @@ export function openScope(
   if (signal?.aborted === true) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
   const cancelTimer =
-    typeof deadlineMs === 'number' && Number.isFinite(deadlineMs)
+    deadlineMs !== undefined && deadlineMs <= LONGEST_DEADLINE_MS
       ? runtime.setTimer(deadlineMs + DEADLINE_GRACE_MS, () => request.abort(deadlineError(deadlineMs)))
       : undefined
   return {
