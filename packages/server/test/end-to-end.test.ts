@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+
 import { createTRPCClient, httpBatchStreamLink, httpLink } from '@trpc/client'
 import { createStandIn, faults } from '@surefoot/testing'
 import type { Fault } from '@surefoot/testing'
@@ -73,6 +75,27 @@ test.each(LEAVERS)('a client of %s that goes away frees the backend within 0.5 s
   await expect(call).rejects.toThrow()
   const [backend] = await clients(system.url).plain.backends.query()
   expect(backend?.inFlight).toBe(0)
+  expect(system.logged).toEqual([])
+})
+
+test.each([
+  ['/api/chat', 'Content-Length: 1000'],
+  ['/api/chat', 'Transfer-Encoding: chunked'],
+  ['/trpc/chat', 'Content-Length: 1000'],
+  ['/trpc/chat', 'Transfer-Encoding: chunked'],
+])('a client of %s that goes away within its body (%s) is no fault', async (path, length) => {
+  await using system = await startSystem()
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
+  const socket = connect(system.server.port, '127.0.0.1', () => {
+    socket.write(`${head}1\r\n{\r\n`)
+    setTimeout(() => socket.resetAndDestroy(), 20)
+  })
+  await new Promise((resolve) => socket.once('close', resolve))
+  // Answered only after the server has dealt with the one before.
+  await system.server.drain()
+  await fetch(`${system.url}/livez`)
+  expect(system.logged).toEqual([])
+  expect(system.ollama.counts.requests).toBe(0)
 })
 
 test('nothing is left of calls that were ended at every moment', async () => {

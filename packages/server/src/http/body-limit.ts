@@ -1,6 +1,8 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { MiddlewareHandler } from 'hono'
 
+import { clientGone } from './caller-signal.ts'
+
 /** The longest body any surface takes. */
 export const MAX_BODY_BYTES = 10 * 1024 * 1024
 
@@ -27,7 +29,7 @@ async function withinLimit(request: Request, maxBytes: number): Promise<Request>
   let bytes = 0
   const reader = request.body?.getReader()
   for (;;) {
-    const part = await reader?.read()
+    const part = await reader?.read().catch(() => Promise.reject(clientGone()))
     if (part === undefined || part.done) break
     bytes += part.value.byteLength
     if (bytes > maxBytes) {

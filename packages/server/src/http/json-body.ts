@@ -1,11 +1,14 @@
 import { SurefootError } from '@surefoot/protocol'
 
+import { clientGone } from './caller-signal.ts'
+
 /** Deeper bodies are refused before they are parsed: what walks them later does so recursively. */
 const MAX_DEPTH = 64
 
 /** Reads a body that the body limit has let through, and checks how deep it nests. */
 export async function readBodyText(request: Request): Promise<string> {
-  const text = await request.text()
+  // The only way to fail is that the rest of it never comes.
+  const text = await request.text().catch(() => Promise.reject(clientGone()))
   if (isDeeperThan(text, MAX_DEPTH)) {
     throw new SurefootError({
       code: 'INVALID_REQUEST',

@@ -3,6 +3,7 @@ import type { ChatRequest, Surefoot } from '@surefoot/protocol'
 import type { Context, Hono } from 'hono'
 
 import { version } from '../version.ts'
+import { callerSignal } from './caller-signal.ts'
 import { readJsonBody } from './json-body.ts'
 import { modelsToTags } from './model-list.ts'
 import { answerToOllama, linesToBody, runToLines } from './ndjson.ts'
@@ -18,21 +19,22 @@ export function ollamaApi(app: Hono, surefoot: Surefoot): void {
     return request.stream === false ? await whole(c, surefoot, request) : await streamed(c, surefoot, request)
   })
   app.get('/api/tags', async (c) => {
-    return c.json({ models: modelsToTags(await surefoot.models({ signal: c.req.raw.signal })) })
+    return c.json({ models: modelsToTags(await surefoot.models({ signal: callerSignal(c.req.raw) })) })
   })
   app.get('/api/ps', async (c) => {
-    const { signal } = c.req.raw
+    const signal = callerSignal(c.req.raw)
     const [report, models] = await Promise.all([surefoot.health({ signal }), surefoot.models({ signal })])
     const inMemory = new Set(report.backends.flatMap((backend) => backend.inMemory ?? []))
     return c.json({ models: modelsToTags(models.filter((model) => inMemory.has(model.name))) })
   })
-  app.get('/api/version', async (c) => c.json({ version: await lowestVersion(surefoot, c.req.raw.signal) }))
+  app.get('/api/version', async (c) => c.json({ version: await lowestVersion(surefoot, callerSignal(c.req.raw)) }))
   app.all('/api/chat', () => refuseMethod('/api/chat', 'POST'))
   for (const path of ['/api/tags', '/api/ps', '/api/version']) app.all(path, () => refuseMethod(path, 'GET, HEAD'))
 }
 
 async function whole(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
-  const answer = await surefoot.run({ ...request, stream: false }, { buffered: true, signal: c.req.raw.signal }).answer
+  const answer = await surefoot.run({ ...request, stream: false }, { buffered: true, signal: callerSignal(c.req.raw) })
+    .answer
   return new Response(JSON.stringify(answerToOllama(answer)), {
     headers: {
       'content-type': 'application/json; charset=utf-8',
@@ -43,7 +45,7 @@ async function whole(c: Context, surefoot: Surefoot, request: ChatRequest): Prom
 
 /** Resolves with the first line in hand: what fails before it still has its own status, as with Ollama. */
 async function streamed(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
-  const run = surefoot.run({ ...request, stream: true }, { buffered: false, signal: c.req.raw.signal })
+  const run = surefoot.run({ ...request, stream: true }, { buffered: false, signal: callerSignal(c.req.raw) })
   const facts: RunFacts = { attempts: 0 }
   const lines = runToLines(run, request.model ?? '', facts)
   const first = await lines.next()

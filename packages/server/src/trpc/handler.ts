@@ -5,6 +5,7 @@ import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import type { Context as HonoContext } from 'hono'
 import type { Logger } from 'pino'
 
+import { callerSignal } from '../http/caller-signal.ts'
 import { errorToHeaders } from '../http/errors.ts'
 import { readBodyText } from '../http/json-body.ts'
 import { createAppRouter } from '../router.ts'
@@ -54,8 +55,8 @@ const STREAM_HEADERS = { 'x-accel-buffering': 'no', 'cache-control': 'no-cache, 
 /** tRPC parses the body without a look at its form; ours is looked at first, and too long or deep a one refused. */
 async function withReadBody(request: Request): Promise<Request> {
   if (request.method !== 'POST') return request
-  const { url, method, headers, signal } = request
-  return new Request(url, { method, headers, signal, body: await readBodyText(request) })
+  const { url, method, headers } = request
+  return new Request(url, { method, headers, signal: callerSignal(request), body: await readBodyText(request) })
 }
 
 function errorHeadersOf(errors: readonly TRPCError[]): Record<string, string> {
