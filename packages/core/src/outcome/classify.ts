@@ -76,6 +76,14 @@ const overloaded = (text: string, attempted: Attempted): Verdict => ({
   prompt: false,
 })
 
+/** llama-server's words while it loads; with another status they are part of some other complaint. */
+const LOADING = /loading model/i
+
+const loading = (attempted: Attempted): Verdict => ({
+  ...verdict('loading', 'OVERLOADED', `${at(attempted)} is still loading ${attempted.model}.`, attempted),
+  prompt: false,
+})
+
 /** What the words of an error say, whatever status they came with; the first match wins. */
 const RULES: readonly Rule[] = [
   // A caller's mistake that Ollama answers with 500.
@@ -84,13 +92,6 @@ const RULES: readonly Rule[] = [
     verdict: (text, attempted) => mistake('INVALID_REQUEST', text, attempted),
   },
   { match: /server busy|maximum pending|no slots available|llm busy/i, verdict: overloaded }, // F1, F16
-  {
-    match: /^loading model/i,
-    verdict: (_, attempted) => ({
-      ...verdict('loading', 'OVERLOADED', `${at(attempted)} is still loading ${attempted.model}.`, attempted),
-      prompt: false,
-    }),
-  },
   {
     match: /timed out waiting for llama/i,
     verdict: modelFault(4_000, 'anywhere', { prompt: false, sameAfterMs: 4_000 }),
@@ -104,7 +105,7 @@ const RULES: readonly Rule[] = [
   { match: /unexpectedly stopped|unexpected eof|: eof\b|connection reset|wsarecv|forcibly closed/i, verdict: failed }, // F7, F8
   {
     match:
-      /unknown model architecture|unsupported|invalid (file )?magic|\btensor\b|gguf string length|not in gguf format|exceeds file size/i,
+      /unknown model architecture|unsupported|invalid (file )?magic|tensor|gguf string length|not in gguf format|exceeds file size/i,
     verdict: modelFault(AVOID_BROKEN_MS, 'elsewhere'),
   },
 ]
@@ -112,23 +113,13 @@ const RULES: readonly Rule[] = [
 function statusVerdict(failure: Failure & { kind: 'status' }, attempted: Attempted): Verdict {
   const text = errorText(failure.body)
   const { status } = failure
-  const cheap = failure.elapsedMs <= CHEAP_WITHIN_MS
   if (status >= 400 && status < 500) {
     const byStatus = callerVerdict(status, text, failure.body, attempted)
     if (byStatus !== undefined) return byStatus
   }
-  if (status === 429 || status === 529) {
-    return { ...withRetryAfter(overloaded(text, attempted), failure.retryAfterMs), cheap }
-  }
-  const rule = RULES.find((candidate) => candidate.match.test(text))
-  if (rule !== undefined) return { ...withRetryAfter(rule.verdict(text, attempted), failure.retryAfterMs), cheap }
-  if (status === 503 && failure.retryAfterMs !== undefined) {
-    return { ...withRetryAfter(overloaded(text, attempted), failure.retryAfterMs), cheap }
-  }
-  if (status >= 500 || status === 408 || status === 499) {
-    const said = presentable(text)
-    const message = `${at(attempted)} answered with status ${status}${said === '' || said.startsWith('<') ? '' : `: ${said}`}.`
-    return { ...withRetryAfter(verdict('node', 'BACKEND_FAILED', message, attempted), failure.retryAfterMs), cheap }
+  const judged = backendVerdict(failure, text, attempted)
+  if (judged !== undefined) {
+    return { ...withRetryAfter(judged, failure.retryAfterMs), cheap: failure.elapsedMs <= CHEAP_WITHIN_MS }
   }
   return verdict(
     'node',
@@ -136,6 +127,23 @@ function statusVerdict(failure: Failure & { kind: 'status' }, attempted: Attempt
     `${at(attempted)} answered with status ${status}, which Ollama does not.`,
     attempted,
   )
+}
+
+/** What a status says of the backend; `undefined` for one that Ollama does not know. */
+function backendVerdict(
+  { status, retryAfterMs }: Failure & { kind: 'status' },
+  text: string,
+  attempted: Attempted,
+): Verdict | undefined {
+  if (status === 429 || status === 529) return overloaded(text, attempted)
+  if (status === 503 && LOADING.test(text)) return loading(attempted)
+  if (status === 503 && retryAfterMs !== undefined) return overloaded(text, attempted)
+  const rule = RULES.find((candidate) => candidate.match.test(text))
+  if (rule !== undefined) return rule.verdict(text, attempted)
+  if (status < 500 && status !== 408 && status !== 499) return undefined
+  const said = presentable(text).replace(/\.$/, '')
+  const message = `${at(attempted)} answered with status ${status}${said === '' || said.startsWith('<') ? '' : `: ${said}`}.`
+  return verdict('node', 'BACKEND_FAILED', message, attempted)
 }
 
 function callerVerdict(status: number, text: string, body: string, attempted: Attempted): Verdict | undefined {
@@ -176,7 +184,9 @@ function errorLineVerdict(failure: Failure & { kind: 'error-line' }, attempted: 
   const rule = RULES.find((candidate) => candidate.match.test(text))
   const byWords = rule?.verdict(text, attempted) ?? failed(text, attempted)
   if (!failure.gotToken) return { ...byWords, cheap: failure.elapsedMs <= CHEAP_WITHIN_MS }
-  return brokenStream(attempted, `broke off its answer: ${presentable(text)}`, true)
+  // The stream is what broke, but the words say when this backend can run the model again (F18).
+  const { error } = brokenStream(attempted, `broke off its answer: ${presentable(text)}`, true)
+  return { ...byWords, class: 'stream', error, cheap: false }
 }
 
 function missingModel(attempted: Attempted): Verdict {

@@ -28,11 +28,17 @@ export function nestedError(body: string): Readonly<Record<string, unknown>> | u
   return typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : undefined
 }
 
+/** A Windows path may hold spaces; its end is the next colon, quote or line. */
+const WINDOWS_PATH = /(?:(?<!\w)[A-Za-z]:|\\)\\[^"'`:*?<>|\n]*/g
+/** Something with at least two slashes that does not go on a word, as the name of a model with its registry does. */
+const PATH = /(?<![\w./\\])[/\\](?:[\w.@~+-]+[/\\])+[\w.@~+-]*/g
+
 /** A backend's words, safe to show: no path of its disk, no address with a password, one line, not long. */
 export function presentable(text: string): string {
   const clean = text
     .replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+/gi, '<address>')
-    .replace(/(^|[\s"'=(])(?:[A-Za-z]:)?[/\\](?:[\w.@~+-]+[/\\])+[\w.@~+-]*/g, '$1<path>')
+    .replace(WINDOWS_PATH, '<path>')
+    .replace(PATH, '<path>')
     .replace(/\s+/g, ' ')
     .trim()
   return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean
