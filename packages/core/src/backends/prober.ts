@@ -2,7 +2,8 @@ import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
 import type { ShortCalls } from './short-calls.ts'
 
-/** How often an open backend is looked after: while calls wait, and otherwise. */
+/** How often an open backend is looked after: while calls wait, at first sooner and ever later, and otherwise. */
+const FIRST_WAITED_FOR_MS = 10
 const WAITED_FOR_MS = 250
 const UNNEEDED_MS = 2_000
 
@@ -18,8 +19,10 @@ export class Prober {
   readonly #isWaitedFor: () => boolean
   readonly #unsubscribe: () => void
   #timer: Timer | undefined
+  #dueAtMs = 0
   #probing = false
   #wasAway = false
+  #nextWaitedForMs = FIRST_WAITED_FOR_MS
   #closed = false
 
   constructor(backend: Backend, calls: ShortCalls, runtime: Runtime, isWaitedFor: () => boolean) {
@@ -38,7 +41,8 @@ export class Prober {
 
   /** Somebody waits now: the next look must not be two seconds away. */
   hurry(): void {
-    if (this.#timer === undefined) return
+    // Never later than it would be anyway: calls that keep coming must not put the look off for ever.
+    if (this.#timer === undefined || this.#dueAtMs <= this.#nowMs() + this.#nextWaitedForMs) return
     this.#timer.cancel()
     this.#timer = undefined
     this.#watch()
@@ -48,15 +52,19 @@ export class Prober {
     if (this.#closed || this.#timer !== undefined || this.#probing) return
     if (this.#backend.breaker.state !== 'open') {
       this.#wasAway = false
+      this.#nextWaitedForMs = FIRST_WAITED_FOR_MS
       return
     }
     if (this.#backend.breaker.reason === 'CANNOT_CONNECT') this.#wasAway = true
-    const delayMs = this.#isWaitedFor() ? WAITED_FOR_MS : UNNEEDED_MS
+    const delayMs = this.#isWaitedFor() ? this.#nextWaitedForMs : UNNEEDED_MS
+    this.#dueAtMs = this.#nowMs() + delayMs
     this.#timer = this.#runtime.timers.set(delayMs, () => void this.#probe(), 'background')
   }
 
   async #probe(): Promise<void> {
     this.#timer = undefined
+    // A port that is closed for a few milliseconds must not cost everybody who waits a quarter of a second.
+    if (this.#isWaitedFor()) this.#nextWaitedForMs = Math.min(this.#nextWaitedForMs * 2, WAITED_FOR_MS)
     this.#probing = true
     const reachable = await this.#calls.isReachable()
     this.#probing = false
@@ -67,5 +75,9 @@ export class Prober {
       this.#backend.returned()
     }
     this.#watch()
+  }
+
+  #nowMs(): number {
+    return this.#runtime.clock.monotonicMs()
   }
 }

@@ -1,0 +1,57 @@
+import { createSurefoot } from '@surefoot/core'
+import { createStandIn, faults } from '@surefoot/testing'
+import type { Fault } from '@surefoot/testing'
+import { describe, expect, it } from 'vitest'
+
+import { answerTo, answers, inParallel } from './setup.ts'
+
+const CALLS = 2_000
+
+/** Ten kinds, so that together they strike with about this probability. */
+function mixed(probability: number): Fault[] {
+  const each = { probability: probability / 10 }
+  return [
+    faults.refuse({ ...each, forMs: 5 }),
+    faults.resetBeforeHeaders(each),
+    faults.resetReused(each),
+    faults.internal(each),
+    faults.unavailable(each),
+    faults.badGateway(each),
+    faults.busy(each),
+    faults.resetAtByte(30, each),
+    faults.errorLine({ ...each, afterTokens: 5 }),
+    faults.cut({ ...each, afterTokens: 5 }),
+  ]
+}
+
+describe('three backends that fail at random', () => {
+  for (const percent of [5, 10, 20]) {
+    it(`${percent} % of the requests: ${CALLS} of ${CALLS} answered whole`, async () => {
+      await using first = await createStandIn({ answers, slots: 4, seed: percent })
+      await using second = await createStandIn({ answers, slots: 4, seed: percent + 1 })
+      await using third = await createStandIn({ answers, slots: 4, seed: percent + 2 })
+      const backends = [first, second, third]
+      await using surefoot = createSurefoot(
+        { backends: backends.map(({ url }) => url), slots: 4, retryDelayMs: 50, logLevel: 'silent' },
+        { env: {} },
+      )
+      for (const backend of backends) await backend.fault(mixed(percent / 100))
+      const failed: unknown[] = []
+      let attempts = 0
+      await inParallel(CALLS, 12, async (index) => {
+        const question = `number ${index}`
+        try {
+          const answer = await surefoot.chat(question)
+          attempts += answer.attempts
+          if (answer.message.content !== answerTo(question)) failed.push(answer.message.content)
+        } catch (error) {
+          failed.push(error)
+        }
+      })
+      expect(failed).toEqual([])
+      // The faults did strike.
+      expect(attempts - CALLS).toBeGreaterThan((CALLS * percent) / 200)
+      expect(backends.map(({ counts }) => counts.openRequests)).toEqual([0, 0, 0])
+    }, 30_000)
+  }
+})
