@@ -52,7 +52,7 @@ function realConfig({ waitForReadyMs: _waitForReadyMs, ...config }: Config): Par
 }
 
 function whoAnswers(backend: ChosenBackend): string {
-  if (backend.kind === 'stand-in') return 'the stand-in Ollama: scripted answers, no model'
+  if (backend.kind === 'stand-in') return 'a stand-in Ollama: scripted answers, no model'
   return `${backend.model} of the Ollama at ${backend.urls.map((url) => url.replace(/\/\/[^/@]*@/, '//')).join(' and ')}`
 }
 

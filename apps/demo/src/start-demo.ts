@@ -5,7 +5,7 @@ import { createStandIn } from '@surefoot/testing'
 import type { ChosenBackend } from './choose-backend.ts'
 import { addDemoRoutes } from './demo-routes.ts'
 import { createFaultProxy } from './fault-proxy.ts'
-import type { FaultSwitch } from './fault-switch.ts'
+import { combineFaults, type FaultSwitch } from './fault-switch.ts'
 import { addMentorRoutes } from './mentor/mentor-routes.ts'
 import { scriptedAnswer, textToTokens } from './mentor/scripted-answers.ts'
 import { onNextFreePort } from './next-free-port.ts'
@@ -33,27 +33,30 @@ export interface Demo extends AsyncDisposable {
 
 /** About what a small model does on a laptop. */
 const STAND_IN_PACE = { firstTokenMs: 300, tokensPerSecond: 40 }
-const STAND_IN_SLOTS = 2
+/** Two, with one slot each: what one of them cannot do, the other one can. */
+const STAND_INS = 2
 
 /** The stand-in answers after 0.3 s, so that two seconds of silence are a hang; of a real model one knows no such thing. */
 const STAND_IN_TIMEOUT_MS = 2000
 
 /** A page with a person before it: after this long the reply that nothing answers is better than more waiting. */
-const WAIT_FOR_READY_MS = 12_000
+const WAIT_FOR_READY_MS = 7000
 
 /** Puts the demo together: backend, faults, Surefoot, server, routes. Closing it closes all of them. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   await using parts = new AsyncDisposableStack()
   const { backend } = options
   const isReal = backend.kind === 'real'
-  const { backends, faults } = isReal
+  const opened = isReal
     ? await openReal(backend.urls, parts)
-    : await openStandIn(backend.model, options.pace ?? STAND_IN_PACE, parts)
+    : await openStandIns(backend.model, options.pace ?? STAND_IN_PACE, parts)
+  const backends = opened.map(({ faults: _faults, ...shown }) => shown)
+  const faults = combineFaults(opened.map((one) => one.faults))
 
   const surefoot = parts.use(
     createSurefoot({
       waitForReadyMs: WAIT_FOR_READY_MS,
-      ...(!isReal && { slots: STAND_IN_SLOTS, timeoutMs: STAND_IN_TIMEOUT_MS }),
+      ...(!isReal && { slots: 1, timeoutMs: STAND_IN_TIMEOUT_MS }),
       ...options.config,
       backends: backends.map(({ url }) => url),
       model: backend.model,
@@ -90,49 +93,36 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   return { url: server.url, port: server.port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-interface OpenBackend {
-  readonly backends: readonly DemoBackend[]
+interface OpenBackend extends DemoBackend {
   readonly faults: FaultSwitch
 }
 
-async function openStandIn(
+async function openStandIns(
   model: string,
   pace: { readonly firstTokenMs: number; readonly tokensPerSecond: number },
   parts: AsyncDisposableStack,
-): Promise<OpenBackend> {
-  const standIn = parts.use(
-    await createStandIn({
-      ...pace,
-      slots: STAND_IN_SLOTS,
-      models: [{ name: model }],
-      answers: (request) => textToTokens(scriptedAnswer(request.prompt)),
-    }),
+): Promise<OpenBackend[]> {
+  const standIns = await Promise.all(
+    Array.from({ length: STAND_INS }, () =>
+      createStandIn({
+        ...pace,
+        models: [{ name: model }],
+        answers: (request) => textToTokens(scriptedAnswer(request.prompt)),
+      }),
+    ),
   )
-  return { backends: [{ url: standIn.url, shownAs: standIn.url }], faults: createStandInFaults(standIn) }
+  return standIns.map((standIn) => {
+    parts.use(standIn)
+    return { url: standIn.url, shownAs: standIn.url, faults: createStandInFaults(standIn) }
+  })
 }
 
-async function openReal(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend> {
+async function openReal(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend[]> {
   const proxies = await Promise.all(urls.map((url) => createFaultProxy(url)))
-  const backends = proxies.map((proxy, index) => {
+  return proxies.map((proxy, index) => {
     parts.use(proxy)
-    return { url: proxy.url, shownAs: withoutCredentials(urls[index] as string) }
+    return { url: proxy.url, shownAs: withoutCredentials(urls[index] as string), faults: proxy }
   })
-  const faults: FaultSwitch = {
-    get mode() {
-      return proxies[0]?.mode ?? 'none'
-    },
-    async set(mode) {
-      await Promise.all(proxies.map((proxy) => proxy.set(mode)))
-    },
-    counts() {
-      const all = proxies.map((proxy) => proxy.counts())
-      return {
-        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
-        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
-      }
-    },
-  }
-  return { backends, faults }
 }
 
 function withoutCredentials(url: string): string {

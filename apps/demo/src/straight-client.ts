@@ -61,7 +61,7 @@ function problemOf({ url, body, patienceMs, signal }: StraightQuestion): Promise
 }
 
 function silence(patienceMs: number): string {
-  return `No answer within ${Math.round(patienceMs / 1000)} s.`
+  return `No answer within ${Number((patienceMs / 1000).toFixed(1))} s.`
 }
 
 function problemFromError(error: NodeJS.ErrnoException): string {

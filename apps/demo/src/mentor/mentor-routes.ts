@@ -56,12 +56,14 @@ async function health(context: Context, { surefoot, model, withShownAddresses }:
   const breakers = (await surefoot.backends()).map((backend) => backend.breaker.state)
   const state = (['closed', 'half-open', 'open'] as const).find((wanted) => breakers.includes(wanted)) ?? 'closed'
   const connected = report.backends.some((backend) => backend.reachable)
-  const common = { ollama_connected: connected, default_model: model, circuit_breaker_state: state.replace('-', '_') }
-  if (report.status !== 'down' && state !== 'open') return context.json({ success: true, status: 'healthy', ...common })
+  const breaker = { circuit_breaker_state: state.replace('-', '_') }
+  if (report.status !== 'down' && state !== 'open') {
+    const healthy = { success: true, status: 'healthy', ollama_connected: connected, default_model: model, ...breaker }
+    return context.json(healthy)
+  }
   const problem = report.backends.find((backend) => backend.problem !== undefined)?.problem
   const error = withShownAddresses(problem ?? whyDown(connected, state, model))
-  const { default_model: _model, ...rest } = common
-  return context.json({ success: false, status: 'unhealthy', error, ...rest }, 503)
+  return context.json({ success: false, status: 'unhealthy', ollama_connected: connected, error, ...breaker }, 503)
 }
 
 function whyDown(connected: boolean, breaker: string, model: string): string {

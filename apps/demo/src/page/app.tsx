@@ -1,4 +1,3 @@
-import type { Surefoot } from '@surefoot/protocol'
 import { useCallback, useState, type ReactNode } from 'react'
 
 import { withShownAddresses } from '../shared/demo-api.ts'
@@ -11,17 +10,18 @@ import { EngineRoom } from './engine/engine-room.tsx'
 import { useEngine } from './engine/use-engine.ts'
 import { useReliabilityTest } from './engine/use-reliability-test.ts'
 import { PageHead } from './page-head.tsx'
+import type { PageClient } from './page-client.ts'
 import { StatusStrip } from './status-strip.tsx'
 import { useTheme } from './use-theme.ts'
 
 /** The whole page: the classroom on the left, the engine room on the right; on a phone one of the two at a time. */
-export function App({ surefoot }: { readonly surefoot: Surefoot }): ReactNode {
+export function App({ client }: { readonly client: PageClient }): ReactNode {
   const [classNumber, setClassNumber] = useState(3)
   const [isEngineOpen, setEngineOpen] = useState(false)
   const { theme, next } = useTheme()
-  const engine = useEngine(surefoot)
+  const engine = useEngine(client.surefoot)
   const reliability = useReliabilityTest()
-  const { turns, isAnswering, ask, stop } = useConversation(surefoot)
+  const { turns, isAnswering, ask, stop } = useConversation(client)
   const teacher = teacherOfClass(classNumber)
   const known = engine.info?.backends
   const say = useCallback((text: string) => withShownAddresses(text, known ?? []), [known])

@@ -19,7 +19,7 @@ export function PageHead({ info, theme, onTheme }: PageHeadProps): ReactNode {
       <h1>
         <img src="/icon.svg" alt="" width="36" height="36" />
         <span>
-          BabySteps <small>a mentor that keeps its feet, with Surefoot</small>
+          BabySteps <small>the mentor that keeps its feet</small>
         </span>
       </h1>
       <p className="who-answers" data-kind={info?.kind} data-testid="who-answers">
@@ -41,7 +41,7 @@ function WhoAnswers({ info }: { readonly info: DemoInfo }): ReactNode {
         </>
       ) : (
         <>
-          <b>Stand-in Ollama</b>: scripted answers, no model
+          <b>Stand-in Ollama</b>{info.backends.length > 1 && ` ×${info.backends.length}`}: scripted answers, no model
         </>
       )}
       {info.note !== undefined && <span className="note">{info.note}</span>}

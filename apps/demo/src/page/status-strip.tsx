@@ -27,7 +27,7 @@ export function StatusStrip({ engine, isOpen, onToggle }: StatusStripProps): Rea
       <span className="strip-dot" aria-hidden="true" />
       <span>
         Backend {status} · breaker {breaker}
-        {isBroken && ' · something is broken'}
+        {isBroken && ' · broken'}
       </span>
       <b>{isOpen ? 'Back to class' : 'Engine room'}</b>
     </button>

@@ -1,6 +1,7 @@
 import { memo, type ReactNode } from 'react'
 
 import { teacherOfClass } from '../../shared/teachers.ts'
+import { WithCode } from '../with-code.tsx'
 import { FootLine } from './foot-line.tsx'
 import { isRunning, type Turn } from './turn.ts'
 
@@ -44,7 +45,10 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
         {turn.state === 'stopped' && turn.text === '' && <p className="doing">Stopped before the first word.</p>}
         {turn.problem !== undefined && (
           <p className="trouble">
-            <strong>{say(turn.problem.message)}</strong> {say(turn.problem.hint)}
+            <strong>
+              <WithCode text={say(turn.problem.message)} />
+            </strong>{' '}
+            <WithCode text={say(turn.problem.hint)} />
           </p>
         )}
         {!isRunning(turn) && (turn.state !== 'whole' || isFallback) && (

@@ -1,5 +1,5 @@
 import { ERROR_CODES, SurefootError } from '@surefoot/protocol'
-import type { ErrorCode, RunEvent, Served } from '@surefoot/protocol'
+import type { ErrorCode, FinishEvent, RunEvent, Served } from '@surefoot/protocol'
 
 /** Something that happened on the way to an answer. */
 export interface TrailEntry {
@@ -28,6 +28,8 @@ export interface Turn {
   readonly problem?: { readonly code?: string | undefined; readonly message: string; readonly hint: string } | undefined
 }
 
+const FIRST_TOKEN = 'first token'
+
 /** A question that was just asked. */
 export function newTurn(id: number, classNumber: number, question: string): Turn {
   return {
@@ -48,8 +50,8 @@ export function isRunning(turn: Turn): boolean {
   return turn.state === 'waiting' || turn.state === 'answering'
 }
 
-/** The turn after an event of its run; `atMs` counts from the question. */
-export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number): Turn {
+/** The turn after an event of its run; `atMs` counts from the question, `fault` is why a fallback took its place. */
+export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number, fault?: SurefootError): Turn {
   const noted = (text: string, more: Partial<Turn> = {}): Turn => ({
     ...turn,
     ...more,
@@ -76,17 +78,17 @@ export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number): Turn 
     case 'delta': {
       const more = { text: turn.text + event.text, tokens: turn.tokens + 1, state: 'answering' as const }
       return turn.firstTokenMs === undefined
-        ? noted('first token', { ...more, firstTokenMs: atMs })
+        ? noted(FIRST_TOKEN, { ...more, firstTokenMs: atMs })
         : { ...turn, ...more }
     }
     case 'resumed':
       return noted(`went on from character ${event.atChar} at ${event.backend}`, { backend: event.backend })
     case 'finish':
-      return afterFinish(turn, event, atMs)
+      return afterFinish(turn, event, atMs, fault)
   }
 }
 
-function afterFinish(turn: Turn, { answer }: RunEvent & { type: 'finish' }, atMs: number): Turn {
+function afterFinish(turn: Turn, { answer }: FinishEvent, atMs: number, fault: SurefootError | undefined): Turn {
   const ended: Turn = {
     ...turn,
     attempts: answer.attempts,
@@ -95,12 +97,16 @@ function afterFinish(turn: Turn, { answer }: RunEvent & { type: 'finish' }, atMs
     tookMs: atMs,
   }
   if (answer.served === 'fallback') {
-    const problem = problemOfCode(answer.reason)
-    const trail = [...turn.trail, { atMs, text: `no answer: ${answer.reason ?? 'unknown reason'}` }]
-    // What had arrived stays on the page; a fallback in its place would hide it.
-    return turn.text === ''
-      ? { ...ended, state: 'whole', text: answer.message.content, problem, trail }
-      : { ...ended, state: 'broken', problem, trail }
+    // The reply came as a delta too, which is no token of a model.
+    const trail = turn.trail.filter((entry) => entry.text !== FIRST_TOKEN)
+    return {
+      ...ended,
+      state: 'whole',
+      text: answer.message.content,
+      firstTokenMs: undefined,
+      problem: fault === undefined ? problemOfCode(answer.reason) : problemOfError(fault),
+      trail: [...trail, { atMs, text: `no answer: ${answer.reason ?? 'unknown reason'}` }],
+    }
   }
   const { eval_count: count, eval_duration: durationNs } = answer
   return {
@@ -120,7 +126,7 @@ export function turnAfterError(turn: Turn, error: unknown, atMs: number): Turn {
   }
   const known = SurefootError.is(error)
   const problem = known
-    ? { code: error.code, message: error.message, hint: error.hint }
+    ? problemOfError(error)
     : { message: 'Something went wrong on this page.', hint: ERROR_CODES.INTERNAL.hint }
   return {
     ...turn,
@@ -130,6 +136,10 @@ export function turnAfterError(turn: Turn, error: unknown, atMs: number): Turn {
     problem,
     trail: trailWith(known ? `ended: ${error.code}` : 'ended'),
   }
+}
+
+function problemOfError({ code, message, hint }: SurefootError): NonNullable<Turn['problem']> {
+  return { code, message, hint }
 }
 
 function problemOfCode(code: string | undefined): Turn['problem'] {

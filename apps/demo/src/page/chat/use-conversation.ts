@@ -1,7 +1,8 @@
-import type { Surefoot } from '@surefoot/protocol'
+import { SurefootError } from '@surefoot/protocol'
 import { useCallback, useEffect, useRef, useState } from 'react'
 
 import { systemPromptOf, teacherOfClass } from '../../shared/teachers.ts'
+import type { PageClient } from '../page-client.ts'
 import { isRunning, newTurn, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
 
 /** The conversation on the page. */
@@ -17,7 +18,7 @@ export interface Conversation {
 const REMEMBERED_TURNS = 4
 
 /** Asks through the SDK, one question at a time, and keeps what came of each. */
-export function useConversation(surefoot: Surefoot): Conversation {
+export function useConversation(client: PageClient): Conversation {
   const [turns, setTurns] = useState<readonly Turn[]>([])
   const nextId = useRef(1)
   const running = useRef<AbortController | undefined>(undefined)
@@ -37,11 +38,11 @@ export function useConversation(surefoot: Surefoot): Conversation {
       const change = (next: (old: Turn) => Turn): void =>
         setTurns((all) => all.map((old) => (old.id === turn.id && isRunning(old) ? next(old) : old)))
       setTurns((all) => [...all, turn])
-      void follow(surefoot, messages, classNumber, controller.signal, change).finally(() => {
+      void follow(client, messages, classNumber, controller.signal, change).finally(() => {
         running.current = undefined
       })
     },
-    [surefoot],
+    [client],
   )
 
   const clear = useCallback(() => {
@@ -53,7 +54,7 @@ export function useConversation(surefoot: Surefoot): Conversation {
 }
 
 async function follow(
-  surefoot: Surefoot,
+  { surefoot, lastFault }: PageClient,
   messages: readonly { role: string; content: string }[],
   classNumber: number,
   signal: AbortSignal,
@@ -66,13 +67,20 @@ async function follow(
     const run = surefoot.run({ messages, options: { temperature: 0.7 } }, { system, signal })
     for await (const event of run) {
       const atMs = sinceStartMs()
-      change((turn) => turnAfterEvent(turn, event, atMs))
+      change((turn) => turnAfterEvent(turn, event, atMs, lastFault()))
     }
+    // After `finish` this changes nothing; without it the answer is not whole, however it looks.
+    const atMs = sinceStartMs()
+    change((turn) => turnAfterError(turn, endedWithoutFinish(), atMs))
   } catch (error) {
     const atMs = sinceStartMs()
     const reason: unknown = signal.aborted ? signal.reason : error
     change((turn) => turnAfterError(turn, reason, atMs))
   }
+}
+
+function endedWithoutFinish(): SurefootError {
+  return new SurefootError({ code: 'STREAM_INTERRUPTED', message: 'The answer ended before it was whole.' })
 }
 
 /** The new question and the whole answers of the model before it; a fallback is not something the teacher said. */

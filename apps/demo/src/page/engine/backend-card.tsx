@@ -1,6 +1,7 @@
 import type { BackendHealth, BackendStatus } from '@surefoot/protocol'
 import type { ReactNode } from 'react'
 
+import { WithCode } from '../with-code.tsx'
 import { BreakerDrawing } from './breaker-drawing.tsx'
 
 /** What a backend card shows. */
@@ -31,47 +32,47 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
           </span>
         )}
       </header>
-      <dl>
-        <div>
-          <dt>Model {model}</dt>
-          <dd>
-            <Fact word="installed" is={health?.modelInstalled} /> <Fact word="in memory" is={health?.modelInMemory} />
-          </dd>
-        </div>
-        <div>
-          <dt>In flight</dt>
-          <dd>
-            <span className="slots" aria-hidden="true">
-              {Array.from({ length: Math.min(slots, 16) }, (_, index) => (
-                <i key={index} data-busy={index < inFlight} />
-              ))}
-            </span>
-            {inFlight} of {slots} {slots === 1 ? 'slot' : 'slots'}
-          </dd>
-        </div>
-        <div>
-          <dt>Attempts</dt>
-          <dd>
-            <span className="good">{attempts.succeeded} ok</span> ·{' '}
-            <span className={attempts.failed > 0 ? 'bad' : ''}>{attempts.failed} failed</span>
-            {attempts.neutral > 0 && <> · {attempts.neutral} neutral</>}
-          </dd>
-        </div>
-      </dl>
-      {health?.problem !== undefined && <p className="problem">{say(health.problem)}</p>}
+      <p className="facts">
+        <span>{model}</span>
+        {health?.modelInstalled === undefined ? (
+          <span>not known</span>
+        ) : (
+          <>
+            <Fact word="installed" is={health.modelInstalled} />
+            <Fact word="in memory" is={health.modelInMemory} />
+          </>
+        )}
+      </p>
+      <p className="facts">
+        <span>
+          <span className="slots" aria-hidden="true">
+            {Array.from({ length: Math.min(slots, 16) }, (_, index) => (
+              <i key={index} data-busy={index < inFlight} />
+            ))}
+          </span>
+          {inFlight} of {slots} {slots === 1 ? 'slot' : 'slots'} in use
+        </span>
+        <span>
+          <span className="good">{attempts.succeeded} ok</span>,{' '}
+          <span className={attempts.failed > 0 ? 'bad' : ''}>{attempts.failed} failed</span>
+          {attempts.neutral > 0 && `, ${attempts.neutral} neutral`}
+        </span>
+      </p>
+      {health?.problem !== undefined && <p className="problem"><WithCode text={say(health.problem)} /></p>}
       <BreakerDrawing breaker={backend.breaker} />
     </article>
   )
 }
 
-type CardState = 'up' | 'unsure' | 'down' | 'unknown'
+type CardState = 'up' | 'paused' | 'trying' | 'down' | 'unknown'
 
-const MARKS: Readonly<Record<CardState, string>> = { up: '●', unsure: '◐', down: '✕', unknown: '○' }
+const MARKS: Readonly<Record<CardState, string>> = { up: '●', paused: '‖', trying: '◐', down: '✕', unknown: '○' }
 
 function stateOf(backend: BackendStatus, health: BackendHealth | undefined): CardState {
   if (health === undefined) return 'unknown'
   if (!health.reachable || health.modelInstalled === false) return 'down'
-  return backend.breaker.state === 'closed' ? 'up' : 'unsure'
+  const states = { closed: 'up', open: 'paused', 'half-open': 'trying' } as const
+  return states[backend.breaker.state]
 }
 
 function Fact({ word, is }: { readonly word: string; readonly is: boolean | undefined }): ReactNode {

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from 'react'
+import { useEffect, useState, type ReactNode } from 'react'
 
 import { BREAK_MODES, type BreakMode } from '../../shared/demo-api.ts'
 import { setBreakMode } from '../demo-client.ts'
@@ -10,7 +10,10 @@ const LABELS: Readonly<Record<BreakMode, { readonly short: string; readonly long
     long: 'Every second request: the connection is reset before the first byte.',
   },
   refuse: { short: 'Refuse', long: 'The backend is gone: connections are refused, until you mend it.' },
-  hang: { short: 'Hang', long: 'Every second request is taken and never answered.' },
+  hang: {
+    short: 'Hang',
+    long: 'The first backend takes every second request and never answers: only another backend can help.',
+  },
   cut: { short: 'Cut mid-answer', long: 'Every second answer breaks off after a dozen words.' },
 }
 
@@ -26,6 +29,8 @@ export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNod
   const [wanted, setWanted] = useState<BreakMode>()
   const [problem, setProblem] = useState<string>()
   const shown = wanted ?? mode
+  // Until the demo reports the new mode the wanted one is shown, so that the button does not jump back and forth.
+  useEffect(() => setWanted(undefined), [mode])
 
   const choose = async (next: BreakMode): Promise<void> => {
     setWanted(next)
@@ -35,7 +40,6 @@ export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNod
       onChanged()
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error))
-    } finally {
       setWanted(undefined)
     }
   }

@@ -4,9 +4,9 @@ import type { ReactNode } from 'react'
 import { useNow } from '../clock.ts'
 
 const SAYS = {
-  closed: 'closed: questions pass',
-  'half-open': 'half-open: one question tries',
-  open: 'open: the backend is left alone',
+  closed: 'closed',
+  'half-open': 'half-open, one question tries',
+  open: 'open',
 } as const
 
 /** Where the blade of the switch ends, by state. */
@@ -19,8 +19,8 @@ export function BreakerDrawing({ breaker }: { readonly breaker: BreakerStatus })
   const lamps = Math.max(5, breaker.failures)
   return (
     <div className="breaker" data-state={breaker.state} data-testid="breaker">
-      <svg viewBox="0 0 220 64" aria-hidden="true" className="breaker-switch">
-        <path className="wire" d="M2 44 H66 M154 44 H218" />
+      <svg viewBox="28 0 164 56" aria-hidden="true" className="breaker-switch">
+        <path className="wire" d="M30 44 H65 M155 44 H190" />
         <circle className="pole" cx="70" cy="44" r="5" />
         <circle className="pole" cx="150" cy="44" r="5" />
         <g transform="translate(70 44)">
@@ -30,7 +30,7 @@ export function BreakerDrawing({ breaker }: { readonly breaker: BreakerStatus })
       </svg>
       <p className="breaker-says">
         <strong>Breaker {SAYS[breaker.state]}</strong>
-        {leftMs !== undefined && <span> · next try in {Math.ceil(leftMs / 1000)} s</span>}
+        {leftMs !== undefined && <span> · tried again in {Math.ceil(leftMs / 1000)} s</span>}
         {breaker.state !== 'closed' && breaker.reason !== undefined && <span> · {breaker.reason}</span>}
       </p>
       <p className="breaker-row">

@@ -25,7 +25,7 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
         <h2>Engine room</h2>
         <p>
           {health === undefined ? 'looking …' : `${health.waiting} waiting`}
-          {info !== undefined && ` · ${info.requests} requests seen, ${info.broken} broken on purpose`}
+          {info !== undefined && ` · ${info.requests} asked of the backends, ${info.broken} broken on purpose`}
         </p>
       </header>
       {engine.isAway && (
