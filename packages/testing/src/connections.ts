@@ -20,6 +20,8 @@ export interface Connections {
   of(socket: Socket): Connection | undefined
   /** Closes, with FIN, those that serve no request. */
   closeIdle(): void
+  /** Closes one, with FIN, once what was written is out. */
+  close(connection: Connection): void
   /** Ends all at once, as the kernel does for a killed process. */
   destroyAll(): void
 }
@@ -29,6 +31,12 @@ export function createConnections(): Connections {
   const open = new Map<Socket, Connection>()
   let lastId = 0
   let closedBytes = 0
+  const closing = new WeakSet<Connection>()
+  const close = (connection: Connection): void => {
+    if (closing.has(connection)) return
+    closing.add(connection)
+    connection.socket.destroySoon()
+  }
   return {
     get openCount() {
       return open.size
@@ -49,8 +57,9 @@ export function createConnections(): Connections {
     },
     of: (socket) => open.get(socket),
     closeIdle() {
-      for (const { socket, active } of open.values()) if (active === 0) socket.destroySoon()
+      for (const connection of open.values()) if (connection.active === 0) close(connection)
     },
+    close,
     destroyAll() {
       for (const socket of open.keys()) socket.destroy()
     },

@@ -15,27 +15,29 @@ export async function createListener(wantedPort: number, onConnection: (socket: 
   const reasons = new Set<string>()
   let port = wantedPort
   let server: Server | undefined
-  let opening: Promise<void> = Promise.resolve()
+  let opening: Promise<void> | undefined
 
-  const listen = async (): Promise<void> => {
-    const wanted = createServer({ noDelay: true, allowHalfOpen: true }, onConnection)
-    server = wanted
-    await new Promise<void>((resolve, reject) => {
-      wanted.once('error', reject)
-      wanted.once('close', resolve)
-      wanted.listen({ host: '127.0.0.1', port, backlog: 1024 }, resolve)
+  const listen = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const candidate = createServer({ noDelay: true, allowHalfOpen: true }, onConnection)
+      candidate.once('error', reject)
+      candidate.listen({ host: '127.0.0.1', port, backlog: 1024 }, () => {
+        const address = candidate.address()
+        if (address !== null && typeof address === 'object') port = address.port
+        // Asked to close while it was opening: before anyone can have connected.
+        if (reasons.size > 0) candidate.close()
+        else server = candidate
+        resolve()
+      })
     })
-    const address = wanted.address()
-    if (address !== null && typeof address === 'object') port = address.port
-  }
 
-  // While the port was closed, an outgoing connection may have been given its number for a moment.
-  const listenAgain = async (): Promise<void> => {
-    while (reasons.size === 0) {
+  const openUnlessClosed = async (): Promise<void> => {
+    while (reasons.size === 0 && server === undefined) {
       try {
-        return await listen()
+        await listen()
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+        // While the port was closed, an outgoing connection may have been given its number for a moment.
         await new Promise<void>((resolve) => setTimeout(resolve, 5))
       }
     }
@@ -47,7 +49,7 @@ export async function createListener(wantedPort: number, onConnection: (socket: 
       return port
     },
     get isListening() {
-      return server?.listening === true
+      return server !== undefined
     },
     close(reason) {
       reasons.add(reason)
@@ -57,7 +59,7 @@ export async function createListener(wantedPort: number, onConnection: (socket: 
     },
     async reopen(reason) {
       reasons.delete(reason)
-      if (reasons.size === 0 && server === undefined) opening = listenAgain()
+      opening ??= openUnlessClosed().finally(() => (opening = undefined))
       await opening
     },
   }

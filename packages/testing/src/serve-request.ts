@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAllowed } from './access.ts'
-import type { Connection } from './connections.ts'
+import type { Connection, Connections } from './connections.ts'
 import type { Exchange, World } from './exchange.ts'
 import type { FaultPlan } from './fault-plan.ts'
 import { untilAborted } from './pause.ts'
@@ -14,6 +14,7 @@ export class ClientGone extends Error {}
 /** What serving needs beside the world. */
 export interface ServeDeps {
   readonly world: World
+  readonly connections: Connections
   readonly log: LoggedRequest[]
   readonly plan: () => FaultPlan
   /** Requests in progress, to end them when the server dies. */
@@ -88,7 +89,7 @@ export async function serveRequest(
     deps.running.delete(control)
     connection.active--
     beforeEnd()
-    if (deps.isRefusing()) connection.socket.destroySoon()
+    if (deps.isRefusing()) deps.connections.close(connection)
   }
 }
 

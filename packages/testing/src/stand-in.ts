@@ -103,6 +103,7 @@ export async function createStandIn(options: StandInOptions = {}): Promise<Stand
 
   const deps: ServeDeps = {
     world,
+    connections,
     log,
     running,
     plan: () => plan,

@@ -56,7 +56,7 @@ describe('the choice of requests', () => {
 
   it('opens the port again after the window', async () => {
     await using standIn = await createStandIn()
-    await standIn.fault(faults.refuse({ times: 1, forMs: 2 }))
+    await standIn.fault(faults.refuse({ times: 1, forMs: 200 }))
     await ask(standIn.url)
     expect(standIn.listening).toBe(false)
     await until(() => standIn.listening)

@@ -33,7 +33,7 @@ describe('slots', () => {
   })
 
   it('drops a queued request whose client leaves', async () => {
-    await using standIn = await createStandIn({ firstTokenMs: 30 })
+    await using standIn = await createStandIn({ firstTokenMs: 200 })
     const control = new AbortController()
     const first = ask(standIn.url)
     await until(() => standIn.counts.openRequests === 1)
@@ -81,7 +81,7 @@ describe('a client that leaves', () => {
 
 describe('loading', () => {
   it('is shared by all who wait, and /api/ps tells when it is done', async () => {
-    await using standIn = await createStandIn({ loadMs: 20 })
+    await using standIn = await createStandIn({ loadMs: 250 })
     const loaded = async (): Promise<string[]> =>
       JSON.parse((await ask(standIn.url, { path: '/api/ps' })).text).models.map((model: { name: string }) => model.name)
     const asked = [1, 2, 3].map(() => ask(standIn.url))
@@ -94,7 +94,7 @@ describe('loading', () => {
   })
 
   it('turns away whom the queue cannot hold, but only while a load is on', async () => {
-    await using standIn = await createStandIn({ loadMs: 20, maxQueue: 1 })
+    await using standIn = await createStandIn({ loadMs: 250, maxQueue: 1 })
     const seen = await Promise.all([1, 2, 3, 4].map(() => ask(standIn.url)))
     expect(seen.map(({ status }) => status).toSorted()).toEqual([200, 200, 503, 503])
     const later = await Promise.all([1, 2, 3, 4].map(() => ask(standIn.url)))
@@ -102,10 +102,11 @@ describe('loading', () => {
   })
 
   it('is broken off when the client that caused it leaves; the next one starts its own', async () => {
-    await using standIn = await createStandIn({ loadMs: 20 })
+    await using standIn = await createStandIn({ loadMs: 60_000 })
     const control = new AbortController()
     const first = ask(standIn.url, { signal: control.signal })
     await until(() => standIn.counts.loads === 1)
+    standIn.set({ loadMs: 1 })
     const second = ask(standIn.url)
     await until(() => standIn.counts.openRequests === 2)
     control.abort()
@@ -115,13 +116,13 @@ describe('loading', () => {
   })
 
   it('is needed again after keep_alive 0 and after keepAliveMs', async () => {
-    await using standIn = await createStandIn({ loadMs: 1, keepAliveMs: 5 })
+    await using standIn = await createStandIn({ loadMs: 1, keepAliveMs: 300 })
     await ask(standIn.url, { body: { keep_alive: '1h' } })
     await ask(standIn.url, { body: { keep_alive: 0 } })
     expect(standIn.counts.loads).toBe(1)
     await ask(standIn.url)
     expect(standIn.counts.loads).toBe(2)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, 301))
     await ask(standIn.url)
     expect(standIn.counts.loads).toBe(3)
   })
