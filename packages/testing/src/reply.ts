@@ -2,6 +2,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Fault } from './fault.ts'
 import { goJson } from './go-json.ts'
 import { pause, untilAborted } from './pause.ts'
+import { resetSocket } from './reset-socket.ts'
 
 /** Above this size Go's server stops counting and sends one chunk (the size of its buffer). */
 const COUNTED_BODY_BYTES = 2048
@@ -84,7 +85,7 @@ export function createReply(
         else response.flushHeaders()
         // One turn lets the bytes reach the client before the RST overtakes them.
         await pause(0, signal)
-        response.socket?.resetAndDestroy()
+        resetSocket(response.socket)
         await untilAborted(signal)
       }
     }
@@ -133,7 +134,7 @@ export function createReply(
       response.end(LAST_CHUNK)
     },
     cut: () => response.socket?.destroySoon(),
-    reset: () => void response.socket?.resetAndDestroy(),
+    reset: () => resetSocket(response.socket),
     raw(bytes) {
       response.socket?.write(bytes)
       response.socket?.destroySoon()

@@ -56,6 +56,16 @@ describe('virtual time', () => {
     await expect(time.runUntilIdle(50)).rejects.toThrow('not idle after 50 timers')
   })
 
+  it('is idle while only background timers are left', async () => {
+    const time = createVirtualTime()
+    const probe = (): void => void time.timers.set(10, probe, 'background')
+    probe()
+    time.timers.set(25, () => undefined)
+    await time.runUntilIdle()
+    expect(time.clock.monotonicMs()).toBe(25)
+    expect(time.pendingTimers).toBe(1)
+  })
+
   it('draws the same numbers for the same seed, within [0, 1)', () => {
     const draw = (seed: number): number[] => {
       const { random } = createVirtualTime({ seed })

@@ -9,15 +9,18 @@ export interface VirtualTime {
     monotonicMs(): number
   }
   readonly timers: {
-    /** Calls `fire` once, `delayMs` of virtual time from now; a negative delay counts as 0. */
-    set(delayMs: number, fire: () => void): { cancel(): void }
+    /**
+     * Calls `fire` once, `delayMs` of virtual time from now; a negative delay counts as 0. `runUntilIdle` does not wait
+     * for a `background` one.
+     */
+    set(delayMs: number, fire: () => void, kind?: 'background'): { cancel(): void }
   }
   readonly random: RandomSource
   /** Timers that are set and have neither fired nor been cancelled. */
   readonly pendingTimers: number
   /** Lets `ms` pass: fires what is due in order of time, then of setting, and lets promises settle after each. */
   advance(ms: number): Promise<void>
-  /** Jumps from timer to timer until none is left; throws after `maxTimers` (default 100000), as one may re-arm for ever. */
+  /** Jumps from timer to timer until only `background` ones are left; throws after `maxTimers` (default 100000), as one may re-arm for ever. */
   runUntilIdle(maxTimers?: number): Promise<void>
 }
 
@@ -32,6 +35,7 @@ export interface VirtualTimeOptions {
 interface PendingTimer {
   readonly dueMs: number
   readonly fire: () => void
+  readonly isBackground: boolean
 }
 
 // Taken at import, so that fake timers installed later by a test runner do not stop virtual time.
@@ -50,8 +54,12 @@ export function createVirtualTime(options: VirtualTimeOptions = {}): VirtualTime
   const pending: PendingTimer[] = []
   let elapsedMs = 0
 
-  const set = (delayMs: number, fire: () => void): { cancel(): void } => {
-    const timer: PendingTimer = { dueMs: elapsedMs + Math.max(0, delayMs || 0), fire }
+  const set: VirtualTime['timers']['set'] = (delayMs, fire, kind) => {
+    const timer: PendingTimer = {
+      dueMs: elapsedMs + Math.max(0, delayMs || 0),
+      fire,
+      isBackground: kind === 'background',
+    }
     pending.splice(placeOf(pending, timer.dueMs), 0, timer)
     return {
       cancel() {
@@ -85,7 +93,7 @@ export function createVirtualTime(options: VirtualTimeOptions = {}): VirtualTime
     },
     async runUntilIdle(maxTimers = 100_000) {
       await settle()
-      for (let fired = 0; pending.length > 0; fired++) {
+      for (let fired = 0; pending.some((timer) => !timer.isBackground); fired++) {
         if (fired >= maxTimers) throw new Error(`Virtual time is not idle after ${maxTimers} timers`)
         await fireNext()
       }
