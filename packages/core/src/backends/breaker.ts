@@ -92,10 +92,13 @@ export class Breaker {
     return this.#state.kind === 'closed' ? undefined : this.#state.reason
   }
 
-  /** Failures in a row up to the latest admission; those that opened it while it is open. */
+  /** Failures in a row up to the latest admission that is decided; those that opened it while it is open. */
   get failures(): number {
     if (this.#state.kind === 'open') return this.#state.failures
-    return this.#state.kind === 'half-open' ? 0 : this.#failuresAround(this.#row.length - 1)
+    if (this.#state.kind === 'half-open') return 0
+    return this.#failuresAround(
+      this.#row.findLastIndex(({ outcome }) => outcome === 'success' || outcome === 'failure'),
+    )
   }
 
   /** When one call may probe, while open. The last backend of a model is tried sooner than one of several. */
@@ -193,9 +196,10 @@ export class Breaker {
       return
     }
     const cutInMidStream = admission.outcome === 'success'
-    if (cutInMidStream && nowMs - this.#lastCutMs < SAME_EVENT_MS) return
-    if (cutInMidStream) this.#lastCutMs = nowMs
-    admission.outcome = 'failure'
+    const sameEvent = cutInMidStream && nowMs - this.#lastCutMs < SAME_EVENT_MS
+    if (cutInMidStream && !sameEvent) this.#lastCutMs = nowMs
+    // Its event is in the row already; and it is no success any more that could interrupt the row.
+    admission.outcome = sameEvent ? 'neutral' : 'failure'
     this.#openIfDue(this.#row.indexOf(admission), nowMs)
   }
 

@@ -1,0 +1,674 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import { Breaker } from './breaker.ts'
+import type { BreakerChange, BreakerOptions, BreakerOutcome, Permit } from './breaker.ts'
+
+const OPTIONS: BreakerOptions = { threshold: 5, openMs: 60_000, earlyClose: true }
+
+/** A breaker with a clock in its hand. */
+function createRig(options: Partial<BreakerOptions> = {}) {
+  const changes: BreakerChange[] = []
+  const breaker = new Breaker({ ...OPTIONS, ...options }, 0, (change) => changes.push(change))
+  let nowMs = 0
+  const rig = {
+    breaker,
+    changes,
+    get nowMs() {
+      return nowMs
+    },
+    pass(ms: number): void {
+      nowMs += ms
+    },
+    admits: (isLast = false): boolean => breaker.admits(nowMs, isLast),
+    admit: (): Permit => breaker.admit(nowMs),
+    token: (permit: Permit): void => permit.firstToken(nowMs),
+    end: (permit: Permit, outcome: BreakerOutcome, reason = 'BACKEND_FAILED'): void =>
+      permit.end(outcome, nowMs, outcome === 'failure' ? reason : ''),
+    /** Attempts one after the other, each ended before the next. */
+    run(...outcomes: BreakerOutcome[]): void {
+      for (const outcome of outcomes) rig.end(rig.admit(), outcome)
+    },
+    trip(reason?: string): void {
+      for (let count = 0; count < (options.threshold ?? OPTIONS.threshold); count++) {
+        rig.end(rig.admit(), 'failure', reason)
+      }
+    },
+    /** Open, and then as long as it takes until one call may probe. */
+    untilProbe(): void {
+      rig.trip()
+      rig.pass(60_000)
+    },
+  }
+  return rig
+}
+
+describe('the numbers of the guide: 5 failures in a row, 60 s, one probe', () => {
+  it('opens with the fifth failure in a row, and says so once', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'failure', 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(4)
+    rig.run('failure')
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.admits()).toBe(false)
+    expect(rig.changes).toEqual([{ state: 'open', failures: 5, reason: 'BACKEND_FAILED' }])
+  })
+
+  it('a success starts the row anew', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'failure', 'failure', 'success', 'failure', 'failure', 'failure', 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    rig.run('failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('lets one call probe after 60 s, not before, and closes on its success', () => {
+    const rig = createRig()
+    rig.trip('CANNOT_CONNECT')
+    rig.pass(59_999)
+    expect(rig.admits()).toBe(false)
+    rig.pass(1)
+    expect(rig.admits()).toBe(true)
+    expect(rig.breaker.state).toBe('open')
+    const probe = rig.admit()
+    expect(probe.probe).toBe(true)
+    expect(rig.breaker.state).toBe('half-open')
+    rig.end(probe, 'success')
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(0)
+    expect(rig.changes.map(({ state, reason }) => `${state}: ${reason}`)).toEqual([
+      'open: CANNOT_CONNECT',
+      'half-open: CANNOT_CONNECT',
+      'closed: CANNOT_CONNECT',
+    ])
+  })
+
+  it('a probe that fails opens it for another 60 s', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    rig.end(rig.admit(), 'failure', 'RESPONSE_TIMEOUT')
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.breaker.reason).toBe('RESPONSE_TIMEOUT')
+    rig.pass(59_999)
+    expect(rig.admits()).toBe(false)
+    rig.pass(1)
+    expect(rig.admits()).toBe(true)
+  })
+
+  it('asking whether it admits changes nothing, however often', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    for (let count = 0; count < 100; count++) expect(rig.admits()).toBe(true)
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.changes).toHaveLength(1)
+  })
+})
+
+describe('the seven traps of breakers made for short calls, section 2.6 of the reliability reference', () => {
+  it('1: while one call probes, the others are not admitted, and so free to go elsewhere', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    const probe = rig.admit()
+    for (let count = 0; count < 20; count++) expect(rig.admits(count % 2 === 0)).toBe(false)
+    rig.pass(800)
+    rig.end(probe, 'success')
+    expect(rig.admits()).toBe(true)
+  })
+
+  it("2: a caller's mistake in half-open does not close it; the next call probes", () => {
+    const rig = createRig()
+    rig.untilProbe()
+    rig.end(rig.admit(), 'neutral')
+    expect(rig.breaker.state).toBe('half-open')
+    const second = rig.admit()
+    expect(second.probe).toBe(true)
+    rig.end(second, 'failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('3: an abort in half-open does not close it', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    const probe = rig.admit()
+    rig.pass(10_000)
+    rig.end(probe, 'neutral')
+    expect(rig.breaker.state).toBe('half-open')
+    expect(rig.changes.map(({ state }) => state)).toEqual(['open', 'half-open'])
+    expect(rig.admits()).toBe(true)
+  })
+
+  it('4: a call begun before it opened that fails late does not open it again', () => {
+    const rig = createRig()
+    const straggler = rig.admit()
+    rig.untilProbe()
+    const probe = rig.admit()
+    rig.end(straggler, 'failure', 'STREAM_INTERRUPTED')
+    expect(rig.breaker.state).toBe('half-open')
+    rig.end(probe, 'success')
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(0)
+  })
+
+  it('4: nor does one that succeeds late close it', () => {
+    const rig = createRig()
+    const straggler = rig.admit()
+    rig.trip()
+    rig.token(straggler)
+    rig.end(straggler, 'success')
+    expect(rig.breaker.state).toBe('open')
+    rig.pass(60_000)
+    rig.admit()
+    rig.token(straggler)
+    expect(rig.breaker.state).toBe('half-open')
+  })
+
+  it('5: a long success that began before the failures does not hide them', () => {
+    const rig = createRig()
+    const long = rig.admit()
+    rig.run('failure', 'failure', 'failure', 'failure')
+    rig.end(long, 'success')
+    expect(rig.breaker.failures).toBe(4)
+    rig.run('failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('6: failures count in a row whatever lies between them in time; a success ends the row, not an old window', () => {
+    const rig = createRig()
+    for (let count = 0; count < 4; count++) {
+      rig.run('failure')
+      rig.pass(3_600_000)
+    }
+    rig.run('success')
+    expect(rig.breaker.failures).toBe(0)
+    for (let count = 0; count < 4; count++) {
+      rig.run('failure')
+      rig.pass(60_000)
+    }
+    expect(rig.breaker.state).toBe('closed')
+    rig.run('failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('7: at one call a second and nothing but failures it opens with the fifth', () => {
+    const rig = createRig()
+    let admitted = 0
+    for (let second = 0; second < 30; second++) {
+      if (rig.admits()) {
+        admitted++
+        rig.run('failure')
+      }
+      rig.pass(1_000)
+    }
+    expect(admitted).toBe(5)
+    expect(rig.breaker.state).toBe('open')
+  })
+})
+
+describe('the order of admission', () => {
+  it('counts as admitted, not as ended', () => {
+    const rig = createRig()
+    const permits = Array.from({ length: 6 }, rig.admit)
+    // The third succeeds last: until then it interrupts the row, afterwards it ends it.
+    for (const at of [5, 0, 4, 1, 3]) rig.end(permits[at]!, 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    rig.end(permits[2]!, 'success')
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(3)
+  })
+
+  it('an undecided attempt interrupts the row; when it fails, it joins what stands left and right of it', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure')
+    const undecided = rig.admit()
+    rig.run('failure', 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    rig.end(undecided, 'failure')
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.breaker.failures).toBe(5)
+  })
+
+  it('a neutral end is passed over: it joins the failures around it', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'neutral')
+    const undecided = rig.admit()
+    rig.run('failure', 'failure', 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    rig.end(undecided, 'neutral')
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.breaker.failures).toBe(5)
+  })
+
+  it('shows the failures so far also while a call is under way', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'failure')
+    rig.admit()
+    expect(rig.breaker.failures).toBe(3)
+  })
+
+  it('neutral ends alone never open it, and never hold it closed', () => {
+    const rig = createRig()
+    rig.run(...Array.from({ length: 1_000 }, () => 'neutral' as const))
+    expect(rig.breaker.state).toBe('closed')
+    rig.run('failure', 'neutral', 'failure', 'neutral', 'failure', 'neutral', 'failure', 'neutral', 'failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('an end counts once', () => {
+    const rig = createRig()
+    const permit = rig.admit()
+    for (let count = 0; count < 10; count++) rig.end(permit, 'failure')
+    expect(rig.breaker.failures).toBe(1)
+  })
+})
+
+describe('streams', () => {
+  it('the first token is a success; an end in the middle turns it into a failure', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'failure', 'failure')
+    const permit = rig.admit()
+    rig.token(permit)
+    expect(rig.breaker.failures).toBe(0)
+    rig.pass(30_000)
+    rig.end(permit, 'failure', 'STREAM_INTERRUPTED')
+    expect(rig.breaker.state).toBe('open')
+    expect(rig.breaker.reason).toBe('STREAM_INTERRUPTED')
+  })
+
+  it('an abort after the first token leaves it a success', () => {
+    const rig = createRig()
+    rig.run('failure', 'failure', 'failure', 'failure')
+    const permit = rig.admit()
+    rig.token(permit)
+    rig.end(permit, 'neutral')
+    rig.run('failure')
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(1)
+  })
+
+  it('the first token ends a probe: the next call need not wait for the last one', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    const probe = rig.admit()
+    rig.pass(500)
+    rig.token(probe)
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.admits()).toBe(true)
+  })
+
+  it('a later fault of the stream that closed it counts as the first failure of a new row', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    const probe = rig.admit()
+    rig.token(probe)
+    rig.run('failure', 'failure', 'failure', 'failure')
+    expect(rig.breaker.state).toBe('closed')
+    rig.end(probe, 'failure', 'STREAM_INTERRUPTED')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('twenty streams cut at once are one event', () => {
+    const rig = createRig()
+    const streams = Array.from({ length: 20 }, rig.admit)
+    for (const stream of streams) rig.token(stream)
+    rig.pass(5_000)
+    for (const stream of streams) {
+      rig.end(stream, 'failure', 'STREAM_INTERRUPTED')
+      rig.pass(40)
+    }
+    expect(rig.breaker.state).toBe('closed')
+    expect(rig.breaker.failures).toBe(1)
+    // And the other nineteen do not interrupt what follows.
+    rig.run('failure', 'failure', 'failure', 'failure')
+    expect(rig.breaker.state).toBe('open')
+  })
+
+  it('streams cut a second apart are events of their own', () => {
+    const rig = createRig()
+    const streams = Array.from({ length: 5 }, rig.admit)
+    for (const stream of streams) rig.token(stream)
+    for (const stream of streams) {
+      rig.end(stream, 'failure', 'STREAM_INTERRUPTED')
+      rig.pass(1_000)
+    }
+    expect(rig.breaker.state).toBe('open')
+  })
+})
+
+describe('when it may be tried again', () => {
+  const delays = (isLast: boolean, options: Partial<BreakerOptions> = {}): number[] => {
+    const rig = createRig(options)
+    rig.trip()
+    return Array.from({ length: 9 }, () => {
+      const waitMs = rig.breaker.nextProbeMs(isLast)! - rig.nowMs
+      rig.pass(waitMs - 1)
+      expect(rig.admits(isLast)).toBe(false)
+      rig.pass(1)
+      expect(rig.admits(isLast)).toBe(true)
+      rig.end(rig.admit(), 'failure')
+      return waitMs
+    })
+  }
+
+  it('the last backend of a model is tried after 1, 2, 4 … 60 s', () => {
+    expect(delays(true)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000])
+  })
+
+  it('one of several only after the full time', () => {
+    expect(delays(false)).toEqual(Array.from({ length: 9 }, () => 60_000))
+  })
+
+  it('never later than the open time', () => {
+    expect(delays(true, { openMs: 3_000 })).toEqual([1_000, 2_000, ...Array.from({ length: 7 }, () => 3_000)])
+  })
+
+  it("the guide's preset waits the literal 60 s, also for the last one", () => {
+    expect(delays(true, { earlyClose: false })).toEqual(Array.from({ length: 9 }, () => 60_000))
+  })
+
+  it('a success in between starts at one second again', () => {
+    const rig = createRig()
+    rig.trip()
+    rig.pass(1_000)
+    rig.end(rig.admit(), 'failure')
+    expect(rig.breaker.nextProbeMs(true)! - rig.nowMs).toBe(2_000)
+    rig.pass(2_000)
+    rig.end(rig.admit(), 'success')
+    rig.trip()
+    expect(rig.breaker.nextProbeMs(true)! - rig.nowMs).toBe(1_000)
+  })
+
+  it('a backend that was away and is back may be probed at once, by one call', () => {
+    const rig = createRig()
+    rig.trip('CANNOT_CONNECT')
+    rig.pass(300)
+    rig.breaker.returned(rig.nowMs)
+    expect(rig.breaker.state).toBe('half-open')
+    expect(rig.breaker.reason).toBe('CANNOT_CONNECT')
+    expect(rig.admits()).toBe(true)
+    const probe = rig.admit()
+    expect(rig.admits()).toBe(false)
+    rig.breaker.returned(rig.nowMs)
+    expect(rig.admits()).toBe(false)
+    rig.end(probe, 'success')
+    expect(rig.changes.map(({ state }) => state)).toEqual(['open', 'half-open', 'closed'])
+  })
+
+  it('to have returned means nothing to a closed one, and nothing with the literal 60 s', () => {
+    const closed = createRig()
+    closed.breaker.returned(0)
+    expect(closed.breaker.state).toBe('closed')
+    const literal = createRig({ earlyClose: false })
+    literal.trip()
+    literal.breaker.returned(0)
+    expect(literal.breaker.state).toBe('open')
+  })
+
+  it('admits exactly one of a hundred that ask at the same moment', () => {
+    const rig = createRig()
+    rig.untilProbe()
+    const admitted = Array.from({ length: 100 }, () => (rig.admits() ? rig.admit() : undefined)).filter(Boolean)
+    expect(admitted).toHaveLength(1)
+  })
+})
+
+interface Letter {
+  letter: 'F' | 'S' | 'U' | '-'
+  ended: boolean
+}
+
+/**
+ * The same rules in another form, for comparison: it keeps every attempt of the present era as a letter in the order of
+ * admission (F failed, S succeeded, U undecided; neutral ones are left out) and looks for a run of F.
+ */
+class ReferenceBreaker {
+  readonly told: string[] = []
+  kind: 'closed' | 'open' | 'half-open' = 'closed'
+  sinceMs = 0
+  #era: Letter[] = []
+  #probe: Letter | undefined
+  #openings = 0
+  #openFailures = 0
+  #eventAtMs = -Infinity
+  #reason = ''
+  readonly #options: BreakerOptions
+
+  constructor(options: BreakerOptions) {
+    this.#options = options
+  }
+
+  get failures(): number {
+    if (this.kind === 'open') return this.#openFailures
+    return this.kind === 'half-open' ? 0 : /F*$/.exec(this.#letters().replace(/U+$/, ''))![0].length
+  }
+
+  nextProbeMs(isLast: boolean): number | undefined {
+    if (this.kind !== 'open') return undefined
+    const stairs = [1, 2, 4, 8, 16, 32][this.#openings - 1] ?? 60
+    return (
+      this.sinceMs +
+      (isLast && this.#options.earlyClose ? Math.min(stairs * 1_000, this.#options.openMs) : this.#options.openMs)
+    )
+  }
+
+  admits(nowMs: number, isLast: boolean): boolean {
+    if (this.kind === 'closed') return true
+    return this.kind === 'open' ? nowMs >= this.nextProbeMs(isLast)! : this.#probe === undefined
+  }
+
+  admit(nowMs: number): Permit {
+    const attempt: Letter = { letter: 'U', ended: false }
+    const probe = this.kind !== 'closed'
+    if (probe) {
+      if (this.kind === 'open') this.#become('half-open', nowMs)
+      this.sinceMs = nowMs
+      this.#probe = attempt
+    } else this.#era.push(attempt)
+    const counts = (): boolean => !attempt.ended && (this.#probe === attempt || this.#era.includes(attempt))
+    return {
+      probe,
+      firstToken: (atMs) => {
+        if (counts()) this.#succeed(attempt, atMs)
+      },
+      end: (outcome, atMs, reason) => {
+        if (!counts()) return
+        attempt.ended = true
+        if (outcome === 'failure') this.#reason = reason
+        if (outcome === 'success') this.#succeed(attempt, atMs)
+        else if (this.#probe === attempt) {
+          this.#probe = undefined
+          if (outcome === 'failure') this.#open(atMs, this.#options.threshold)
+        } else {
+          if (outcome === 'neutral' && attempt.letter === 'U') attempt.letter = '-'
+          if (outcome === 'failure') attempt.letter = attempt.letter === 'S' ? this.#cut(atMs) : 'F'
+          const longest = Math.max(
+            ...this.#letters()
+              .split(/[SU]/)
+              .map((run) => run.length),
+          )
+          if (longest >= this.#options.threshold) this.#open(atMs, longest)
+        }
+      },
+    }
+  }
+
+  returned(nowMs: number): void {
+    if (this.kind === 'open' && this.#options.earlyClose) this.#become('half-open', nowMs)
+  }
+
+  #letters(): string {
+    return this.#era
+      .map(({ letter }) => letter)
+      .join('')
+      .replaceAll('-', '')
+  }
+
+  #cut(nowMs: number): 'F' | '-' {
+    if (nowMs - this.#eventAtMs < 1_000) return '-'
+    this.#eventAtMs = nowMs
+    return 'F'
+  }
+
+  #succeed(attempt: Letter, nowMs: number): void {
+    attempt.letter = 'S'
+    if (this.#probe !== attempt) return
+    this.#probe = undefined
+    this.#openings = 0
+    this.#era = [attempt]
+    this.#become('closed', nowMs)
+  }
+
+  #open(nowMs: number, failures: number): void {
+    this.#era = []
+    this.#openings++
+    this.#openFailures = failures
+    this.#become('open', nowMs)
+  }
+
+  #become(kind: 'closed' | 'open' | 'half-open', nowMs: number): void {
+    this.kind = kind
+    this.sinceMs = nowMs
+    this.told.push(`${kind} ${this.failures} ${this.#reason}`)
+  }
+}
+
+type Step =
+  | { readonly do: 'admit' | 'returned' }
+  | { readonly do: 'tick'; readonly ms: number }
+  | { readonly do: BreakerOutcome | 'token'; readonly which: 'oldest' | 'newest' }
+
+const STEPS: readonly Step[] = [
+  { do: 'admit' },
+  ...(['success', 'failure', 'neutral', 'token'] as const).flatMap((what): Step[] => [
+    { do: what, which: 'oldest' },
+    { do: what, which: 'newest' },
+  ]),
+  { do: 'tick', ms: 1_000 },
+  { do: 'tick', ms: 60_000 },
+  { do: 'returned' },
+]
+
+/** Takes the steps with both; says where they part. Steps that are not possible are left out. */
+function compare(steps: readonly Step[], options: BreakerOptions): string | undefined {
+  const told: string[] = []
+  const ours = new Breaker(options, 0, ({ state, failures, reason }) => told.push(`${state} ${failures} ${reason}`))
+  const reference = new ReferenceBreaker(options)
+  const open: { readonly ours: Permit; readonly reference: Permit }[] = []
+  let nowMs = 0
+  for (const [at, step] of steps.entries()) {
+    if (step.do === 'tick') nowMs += step.ms
+    else if (step.do === 'returned') {
+      ours.returned(nowMs)
+      reference.returned(nowMs)
+    } else if (step.do === 'admit') {
+      if (ours.admits(nowMs, true)) open.push({ ours: ours.admit(nowMs), reference: reference.admit(nowMs) })
+    } else {
+      const pair = step.which === 'oldest' ? open[0] : open.at(-1)
+      if (pair === undefined) continue
+      if (step.do === 'token') {
+        pair.ours.firstToken(nowMs)
+        pair.reference.firstToken(nowMs)
+      } else {
+        pair.ours.end(step.do, nowMs, `code ${at}`)
+        pair.reference.end(step.do, nowMs, `code ${at}`)
+        open.splice(open.indexOf(pair), 1)
+      }
+    }
+    const seen = (breaker: Breaker | ReferenceBreaker): string =>
+      [
+        breaker instanceof Breaker ? breaker.state : breaker.kind,
+        `since ${breaker.sinceMs}`,
+        `failures ${breaker.failures}`,
+        `admits ${breaker.admits(nowMs, false)} ${breaker.admits(nowMs, true)}`,
+        `next ${breaker.nextProbeMs(false)} ${breaker.nextProbeMs(true)}`,
+        ...(breaker instanceof Breaker ? told : breaker.told),
+      ].join(', ')
+    if (seen(ours) !== seen(reference)) return `step ${at}: ${seen(ours)}\ninstead of ${seen(reference)}`
+  }
+  return undefined
+}
+
+describe('compared with a reference model', () => {
+  it('does the same in every sequence of 5 steps, after 0 to 3 attempts that were admitted at once', () => {
+    const options = { ...OPTIONS, threshold: 2 }
+    let sequences = 0
+    const walk = (steps: readonly Step[], open: number, left: number): void => {
+      if (left === 0) {
+        sequences++
+        const difference = compare(steps, options)
+        if (difference !== undefined) expect.fail(`${JSON.stringify(steps)}\n${difference}`)
+        return
+      }
+      for (const step of STEPS) {
+        const needsOne = 'which' in step
+        // Without an attempt there is none to end; of a single one, oldest and newest are the same.
+        if (needsOne && (open === 0 || (open === 1 && step.which === 'oldest'))) continue
+        const more = step.do === 'admit' ? 1 : needsOne && step.do !== 'token' ? -1 : 0
+        walk([...steps, step], open + more, left - 1)
+      }
+    }
+    for (const attempts of [0, 1, 2, 3]) {
+      walk(
+        Array.from({ length: attempts }, (): Step => ({ do: 'admit' })),
+        attempts,
+        5,
+      )
+    }
+    expect(sequences).toBeGreaterThan(200_000)
+  })
+
+  it.each([
+    { threshold: 1, earlyClose: true },
+    { threshold: 3, earlyClose: true },
+    { threshold: 5, earlyClose: true },
+    { threshold: 5, earlyClose: false },
+  ])('does the same in long sequences: %j', (more) => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...STEPS) },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom<Step>(
+          { do: 'admit' },
+          { do: 'failure', which: 'oldest' },
+          { do: 'failure', which: 'newest' },
+        ),
+      },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 60, maxLength: 60 }), (steps) => {
+        expect(compare(steps, { ...OPTIONS, ...more })).toBeUndefined()
+      }),
+      { numRuns: 2_000, seed: 1 },
+    )
+  })
+
+  it('never has more than one probe under way, and nothing from before an opening ever moves it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...STEPS), { minLength: 60, maxLength: 60 }), (steps) => {
+        const rig = createRig({ threshold: 2 })
+        const open: { permit: Permit; openings: number }[] = []
+        const openings = (): number => rig.changes.filter(({ state }) => state === 'open').length
+        for (const step of steps) {
+          if (step.do === 'tick') rig.pass(step.ms)
+          else if (step.do === 'returned') rig.breaker.returned(rig.nowMs)
+          else if (step.do === 'admit') {
+            if (rig.admits()) open.push({ permit: rig.admit(), openings: openings() })
+          } else {
+            const attempt = step.which === 'oldest' ? open[0] : open.at(-1)
+            if (attempt === undefined) continue
+            const { state } = rig.breaker
+            if (step.do === 'token') rig.token(attempt.permit)
+            else {
+              rig.end(attempt.permit, step.do)
+              open.splice(open.indexOf(attempt), 1)
+            }
+            if (attempt.openings < openings() && rig.breaker.state !== state) expect(rig.breaker.state).toBe('open')
+          }
+          const probes = open.filter((attempt) => attempt.permit.probe && attempt.openings === openings())
+          if (rig.breaker.state === 'half-open') expect(probes.length).toBeLessThanOrEqual(1)
+        }
+      }),
+      { numRuns: 2_000, seed: 2 },
+    )
+  })
+})
