@@ -17,7 +17,7 @@ export interface LoggedRequest {
 }
 
 /** How many requests are remembered. */
-export const LOG_LIMIT = 1000
+const LOG_LIMIT = 1000
 
 /** Adds an entry and drops the oldest beyond the limit. */
 export function remember(log: LoggedRequest[], entry: LoggedRequest): void {

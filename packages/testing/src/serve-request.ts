@@ -9,7 +9,7 @@ import { type LoggedRequest, remember } from './request-log.ts'
 import { isGenerationRequest, route } from './router.ts'
 
 /** The reason of a request that ended because its client left. */
-export class ClientGone extends Error {}
+class ClientGone extends Error {}
 
 /** What serving needs beside the world. */
 export interface ServeDeps {
