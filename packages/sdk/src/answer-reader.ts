@@ -32,6 +32,20 @@ export async function readAnswer(
   sink: RunSink,
   progress: Progress,
 ): Promise<Reading> {
+  const attempt = new AbortController()
+  const reading = await readEvents(connection, input, AbortSignal.any([signal, attempt.signal]), sink, progress)
+  // What is no answer is not waited for any longer: the server stops generating it.
+  if ('fault' in reading) attempt.abort()
+  return reading
+}
+
+async function readEvents(
+  connection: Connection,
+  input: ChatStreamProcedureInput,
+  signal: AbortSignal,
+  sink: RunSink,
+  progress: Progress,
+): Promise<Reading> {
   const { endpoint } = connection
   let events: AsyncIterable<RunEvent>
   try {

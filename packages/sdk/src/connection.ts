@@ -44,7 +44,12 @@ export function createConnection(options: ConnectionOptions, runtime: SdkRuntime
     endpoint: wire.endpoint,
     open(signal) {
       const resolved = signal === undefined ? headersOf(headers) : () => untilAborted(headersOf(headers)(), signal)
-      return createLinkedClient({ url, headers: resolved, fetch: guardFetch(wire, signal) })
+      return createLinkedClient({
+        url,
+        headers: resolved,
+        fetch: guardFetch(wire, signal),
+        patientFetch: guardFetch({ ...wire, silenceMs: undefined }, signal),
+      })
     },
   }
 }

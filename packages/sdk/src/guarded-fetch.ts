@@ -13,7 +13,8 @@ export interface Wire {
   /** As it may be shown to a person. */
   readonly endpoint: string
   readonly fetch: ClientFetch
-  readonly silenceMs: number
+  /** `undefined` where silence means nothing. */
+  readonly silenceMs: number | undefined
   readonly pulse: Pulse
   readonly runtime: SdkRuntime
 }
@@ -36,10 +37,14 @@ export function guardFetch(wire: Wire, signal?: AbortSignal): ClientFetch {
     // Until it is answered, a request may wait in the browser for one of its six connections a host. While bytes come
     // in on the others the server lives, so the silence of all of them is what counts.
     let heard = (): number => wire.pulse.beats
-    const endWatch = watchSilence(
-      { silenceMs: wire.silenceMs, heard: () => heard(), onDead: () => request.abort(silentError(wire)) },
-      wire.runtime,
-    )
+    const { silenceMs } = wire
+    const endWatch =
+      silenceMs === undefined
+        ? () => undefined
+        : watchSilence(
+            { silenceMs, heard: () => heard(), onDead: () => request.abort(silentError(wire.endpoint, silenceMs)) },
+            wire.runtime,
+          )
     const release = (): void => {
       endWatch()
       outer?.removeEventListener('abort', onAbort)
@@ -125,12 +130,12 @@ function brokenError(wire: Wire, cause: unknown): SurefootError {
   )
 }
 
-function silentError(wire: Wire): SurefootError {
+function silentError(endpoint: string, silenceMs: number): SurefootError {
   return new SurefootError(
     {
       code: 'SERVER_UNREACHABLE',
       message:
-        `The Surefoot server at ${wire.endpoint} has not sent a byte for ${wire.silenceMs / 1000} s, though it gives a ` +
+        `The Surefoot server at ${endpoint} has not sent a byte for ${silenceMs / 1000} s, though it gives a ` +
         'sign of life every 10 s. Check the network, and that no proxy holds answers back.',
     },
     { cause: new DOMException('Silent for too long', 'TimeoutError') },

@@ -8,7 +8,10 @@ import type { ClientFetch, ClientHeaders } from './options.ts'
 export interface TrpcLinkOptions {
   readonly url: string
   readonly headers: () => Promise<ClientHeaders>
+  /** For answers that come with signs of life, or at once. */
   readonly fetch: ClientFetch
+  /** For the one answer that may take minutes without a byte. */
+  readonly patientFetch: ClientFetch
 }
 
 /**
@@ -19,16 +22,24 @@ export interface TrpcLinkOptions {
  */
 export function createLinkedClient(options: TrpcLinkOptions): TRPCClient<AppRouter> {
   const { url, headers } = options
-  // tRPC calls with a string and an init; its type also allows for the fetch of other platforms.
-  const fetch = (target: RequestInfo | URL, init?: object): Promise<Response> =>
-    options.fetch(target as string, init as RequestInit)
+  const fetch = toTrpcFetch(options.fetch)
+  const patientFetch = toTrpcFetch(options.patientFetch)
   return createTRPCClient<AppRouter>({
     links: [
       splitLink({
         condition: (operation) => operation.path === 'chatStream',
         true: httpBatchStreamLink({ url, headers, fetch, maxItems: 1 }),
-        false: httpLink({ url, headers, fetch }),
+        false: splitLink({
+          condition: (operation) => operation.path === 'chat',
+          true: httpLink({ url, headers, fetch: patientFetch }),
+          false: httpLink({ url, headers, fetch }),
+        }),
       }),
     ],
   })
+}
+
+/** tRPC calls with a string and an init; its type also allows for the fetch of other platforms. */
+function toTrpcFetch(fetch: ClientFetch): (target: RequestInfo | URL, init?: object) => Promise<Response> {
+  return (target, init) => fetch(target as string, init as RequestInit)
 }

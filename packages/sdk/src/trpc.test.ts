@@ -59,6 +59,16 @@ test('one of two streams of the same moment is aborted alone, and break stops th
   await until(() => fake.aborted.length === 2)
 })
 
+test('the plain chat may be silent for as long as it takes', async () => {
+  const fake = createFakeSurefoot(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    return 'At last.'
+  })
+  await using server = await createServer({ surefoot: fake, port: 0 })
+  const trpc = createTrpcClient({ url: server.url, silenceMs: 60 })
+  expect((await trpc.chat.mutate({ message: 'Hi' })).message.content).toBe('At last.')
+})
+
 test('its errors are those of tRPC, and hold ours', async () => {
   const fields = { code: 'QUEUE_FULL', message: 'Full.', hint: 'Later.', retryAfterMs: 500 } as const
   const fake = createFakeSurefoot(async () => {

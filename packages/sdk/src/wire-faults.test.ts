@@ -278,3 +278,26 @@ test('a caller that leaves during headers() or the fallback is let go at once', 
   controller.abort('enough')
   await Promise.all([first, second].map((call) => expect(call).rejects.toBe('enough')))
 })
+
+test('an answer that is given up is not generated any further', async () => {
+  const fake = createFakeSurefoot(async (_call, sink, signal) => {
+    sink.emit(delta('Hello '))
+    return await new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+  })
+  await using server = await createServer({ surefoot: fake, port: 0 })
+  // Valid JSON that is no event, so that nothing below the client notices.
+  const spoil = (): TransformStream<string, string> =>
+    new TransformStream({
+      transform: (text, controller) => controller.enqueue(text.replace(/\[\[\{"type":"delta".*?\}\]\]/, '[[null]]')),
+    })
+  const fetchSpoiled = async (url: string, init: RequestInit): Promise<Response> => {
+    const { body, headers } = await fetch(url, init)
+    const spoiled = body!.pipeThrough(new TextDecoderStream()).pipeThrough(spoil()).pipeThrough(new TextEncoderStream())
+    return new Response(spoiled, { headers })
+  }
+  const run = createClient({ url: server.url, fetch: fetchSpoiled, fallback: false }).run('Hi')
+  expect((await failureOf(run.answer)).code).toBe('STREAM_INTERRUPTED')
+  await until(() => fake.aborted.length === 1)
+})

@@ -54,7 +54,7 @@ export function createFakeSurefoot(script: Script = echo): FakeSurefoot {
   }
 }
 
-export function answerOf(text: string): ChatAnswer {
+function answerOf(text: string): ChatAnswer {
   return {
     model: 'tiny',
     created_at: '2026-01-01T00:00:00Z',
