@@ -11,6 +11,8 @@ export type RetryOptions = Pick<Config, 'maxRetries' | 'retryDelayMs' | 'maxRetr
 export interface Situation {
   /** Another backend would take the call now. */
   readonly hasOther: boolean
+  /** Until one of the backends that may be asked again wants to be, in milliseconds. */
+  readonly restMs: number
   /** Until the deadline. */
   readonly leftMs: number
   /** In [0, 1). */
@@ -24,8 +26,6 @@ export type Decision =
 
 /** Waits after failures that cost nothing grow to this many times the first one, not further: 1, 2, 4, 4 … */
 const LONGEST_CHEAP_WAIT = 4
-/** A Retry-After longer than this is not believed. */
-const LONGEST_RETRY_AFTER_MS = 30_000
 
 /**
  * The ladder of one call: after each failure it decides whether and when to try again.
@@ -49,29 +49,33 @@ export class RetryLadder {
     }).next()
   }
 
-  decide(verdict: Verdict, { hasOther, leftMs, random }: Situation): Decision {
+  decide(verdict: Verdict, { hasOther, restMs, leftMs, random }: Situation): Decision {
     if (verdict.retry === 'never' || (verdict.retry === 'elsewhere' && !hasOther)) return { retry: false }
-    // A model that this backend lacks is no failed try: the next one has it or not.
-    if (verdict.class === 'missing') return { retry: true, waitMs: 0, costly: false }
-    const counts = !verdict.cheap || !this.#options.promptRetry
-    if (counts && ++this.#counted > this.#options.maxRetries) return { retry: false }
-    const waitMs = this.#waitMs(verdict, hasOther, random)
-    return waitMs < leftMs ? { retry: true, waitMs, costly: !verdict.cheap } : { retry: false }
+    const decision = this.#decide(verdict, restMs, hasOther, random)
+    return decision.retry && decision.waitMs < leftMs ? decision : { retry: false }
   }
 
-  #waitMs(verdict: Verdict, hasOther: boolean, random: number): number {
+  #decide(verdict: Verdict, restMs: number, hasOther: boolean, random: number): Decision {
+    // A model that this backend lacks is no failed try: the next one has it or not.
+    if (verdict.class === 'missing') return { retry: true, waitMs: restMs, costly: false }
+    const counts = !verdict.cheap || !this.#options.promptRetry
+    if (counts && ++this.#counted > this.#options.maxRetries) return { retry: false }
+    return { retry: true, waitMs: this.#waitMs(verdict, restMs, hasOther, random), costly: !verdict.cheap }
+  }
+
+  #waitMs(verdict: Verdict, restMs: number, hasOther: boolean, random: number): number {
     // What this backend asked for is no reason to keep another one waiting.
-    const asked = hasOther ? 0 : Math.min(verdict.sameAfterMs ?? 0, LONGEST_RETRY_AFTER_MS)
-    const hurry = this.#options.promptRetry && !this.#hurried && (verdict.prompt || hasOther)
+    const mayHurry = verdict.prompt || (hasOther && restMs === 0)
+    const hurry = this.#options.promptRetry && !this.#hurried && mayHurry
     this.#hurried = true
-    return hurry ? asked : Math.max(asked, this.#nextWaitMs(verdict.cheap, random))
+    return hurry ? restMs : Math.max(restMs, this.#nextWaitMs(verdict.cheap, random))
   }
 
   #nextWaitMs(cheap: boolean, random: number): number {
-    const { retryDelayMs, jitter, promptRetry } = this.#options
+    const { retryDelayMs, maxRetryDelayMs, jitter, promptRetry } = this.#options
     const nominal = this.#backoff.duration
     this.#backoff = this.#backoff.next(undefined)
     const bounded = cheap && promptRetry ? Math.min(nominal, retryDelayMs * LONGEST_CHEAP_WAIT) : nominal
-    return bounded * (1 + jitter * (2 * random - 1))
+    return Math.min(bounded * (1 + jitter * (2 * random - 1)), maxRetryDelayMs)
   }
 }

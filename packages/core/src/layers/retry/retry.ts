@@ -9,6 +9,8 @@ import { RetryBudget } from './budget.ts'
 import { collect } from './collect.ts'
 import { RetryLadder } from './decide.ts'
 import type { RetryOptions } from './decide.ts'
+import { Rests } from './rests.ts'
+import type { HasOther } from './rests.ts'
 
 /** What the layer is built with. */
 export interface RetryDeps {
@@ -26,6 +28,8 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
   const budget = new RetryBudget(options.retryBudget)
   return (next) => async (call, context) => {
     const ladder = new RetryLadder(options)
+    const hasOther: HasOther = (than) => deps.hasOther(call.model, new Set(than))
+    const rests = new Rests(hasOther)
     let exclude: ReadonlySet<string> = context.exclude
     let { reason } = context
     for (let attempt = context.attempt; ; attempt++) {
@@ -36,10 +40,14 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
       } catch (failure) {
         if (!(failure instanceof AttemptFailure)) throw withAttempts(failure, attempt - 1)
         const { verdict, backend } = failure
-        const tried = new Set([...exclude, backend])
-        const hasOther = deps.hasOther(call.model, new Set([backend]))
-        const leftMs = context.deadlineAtMs - deps.runtime.clock.monotonicMs()
-        const decision = ladder.decide(verdict, { hasOther, leftMs, random: deps.runtime.random.next() })
+        const nowMs = deps.runtime.clock.monotonicMs()
+        rests.ask(backend, verdict.sameAfterMs, nowMs)
+        const decision = ladder.decide(verdict, {
+          hasOther: hasOther([backend]),
+          restMs: rests.leftMs(backend, verdict.retry, nowMs),
+          leftMs: context.deadlineAtMs - nowMs,
+          random: deps.runtime.random.next(),
+        })
         const again = decision.retry && (!decision.costly || budget.take())
         deps.telemetry.emit({
           type: 'attempt-fail',
@@ -51,8 +59,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           ...(again && { waitMs: decision.waitMs }),
         })
         if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: attempt }) }, backend)
-        // All were tried: then any but the last one is as good as new.
-        exclude = deps.hasOther(call.model, tried) ? tried : new Set([backend])
+        exclude = rests.exclude([...exclude, backend], backend, nowMs + decision.waitMs)
         reason = verdict.error.code
         if (decision.waitMs > 0) await wait(deps.runtime.timers, decision.waitMs, context.signal)
       }
