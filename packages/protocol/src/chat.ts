@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** A tool call as Ollama prints it; its arguments keep their order and are not interpreted. */
 export type ToolCall = Record<string, unknown>
@@ -32,39 +32,45 @@ export interface ChatRequest {
 /** A question as one plain string, or Ollama's own chat body. */
 export type ChatInput = string | ChatRequest
 
-const text = (what: string): z.ZodString => z.string(`${what} must be a string`)
+// The small flavour of zod: this schema travels with the SDK into browsers.
+const text = (what: string, ...checks: Parameters<z.ZodMiniString['check']>): z.ZodMiniString =>
+  z.string(`${what} must be a string`).check(...checks)
 
-const chatMessageSchema: z.ZodType<ChatMessage> = z.looseObject(
+const chatMessageSchema: z.ZodMiniType<ChatMessage> = z.looseObject(
   {
-    role: text('role').min(1, 'role must not be empty'),
+    role: text('role', z.minLength(1, 'role must not be empty')),
     content: text('content'),
-    thinking: text('thinking').optional(),
-    images: z
-      .array(text('an image'), 'images must be a list of base64 strings')
-      .max(16, 'at most 16 images')
-      .optional(),
-    tool_calls: z.array(z.looseObject({}), 'tool_calls must be a list of objects').optional(),
+    thinking: z.optional(text('thinking')),
+    images: z.optional(
+      z.array(text('an image'), 'images must be a list of base64 strings').check(z.maxLength(16, 'at most 16 images')),
+    ),
+    tool_calls: z.optional(z.array(z.looseObject({}), 'tool_calls must be a list of objects')),
   },
   'a message must be an object with role and content',
 )
 
 /** The form of {@link ChatRequest}; what it lacks or has wrong is said in one sentence by `sentenceFromIssues`. */
-export const chatRequestSchema: z.ZodType<ChatRequest> = z.looseObject(
+export const chatRequestSchema: z.ZodMiniType<ChatRequest> = z.looseObject(
   {
-    model: text('model')
-      .min(1, 'model must not be empty')
-      .max(256, 'model must have at most 256 characters')
-      .optional(),
+    model: z.optional(
+      text(
+        'model',
+        z.minLength(1, 'model must not be empty'),
+        z.maxLength(256, 'model must have at most 256 characters'),
+      ),
+    ),
     messages: z
       .array(chatMessageSchema, 'messages must be a list of messages')
-      .min(1, 'messages must hold at least one message')
-      .max(1000, 'messages must hold at most 1000 messages'),
-    stream: z.boolean('stream must be true or false').optional(),
-    options: z.record(z.string(), z.unknown(), 'options must be an object').optional(),
-    format: z.unknown().optional(),
-    tools: z.array(z.unknown(), 'tools must be a list').optional(),
-    think: z.unknown().optional(),
-    keep_alive: z.union([z.string(), z.number()], 'keep_alive must be a duration or a number of seconds').optional(),
+      .check(
+        z.minLength(1, 'messages must hold at least one message'),
+        z.maxLength(1000, 'messages must hold at most 1000 messages'),
+      ),
+    stream: z.optional(z.boolean('stream must be true or false')),
+    options: z.optional(z.record(z.string(), z.unknown(), 'options must be an object')),
+    format: z.optional(z.unknown()),
+    tools: z.optional(z.array(z.unknown(), 'tools must be a list')),
+    think: z.optional(z.unknown()),
+    keep_alive: z.optional(z.union([z.string(), z.number()], 'keep_alive must be a duration or a number of seconds')),
   },
   'the request must be an object with messages',
 )

@@ -1,7 +1,7 @@
-import type { z } from 'zod'
+import type { $ZodError } from 'zod/v4/core'
 
 /** The first thing a validator found, as one readable sentence with the place it was found at. */
-export function sentenceFromIssues(error: z.ZodError): string {
+export function sentenceFromIssues(error: Pick<$ZodError, 'issues'>): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'The request is not valid.'
   const place = issue.path.reduce<string>(

@@ -1,5 +1,5 @@
 import { ERROR_CODES, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
-import { z } from 'zod'
+import { $ZodError } from 'zod/v4/core'
 
 /** Nobody is there to read the answer any more; the status nginx and Ollama log for it. */
 export const CLIENT_GONE_STATUS = 499
@@ -7,7 +7,7 @@ export const CLIENT_GONE_STATUS = 499
 /** Turns anything thrown into the one error class. What is not known is `INTERNAL`, and its text stays inside. */
 export function errorToSurefootError(error: unknown): SurefootError {
   if (SurefootError.is(error)) return error
-  if (error instanceof z.ZodError) {
+  if (error instanceof $ZodError) {
     return new SurefootError({ code: 'INVALID_REQUEST', message: sentenceFromIssues(error) }, { cause: error })
   }
   return new SurefootError({ code: 'INTERNAL', message: 'Surefoot failed in an unexpected way.' }, { cause: error })

@@ -1,6 +1,7 @@
 import { chatRequestSchema, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
 import type { CallOptions, ChatInput, ChatRequest } from '@surefoot/protocol'
 import { z } from 'zod'
+import type { $ZodError } from 'zod/v4/core'
 
 /** What may be said about one call beside the question, in both forms. */
 export interface ChatInputOptions {
@@ -87,6 +88,6 @@ function isMessageInput(input: ChatProcedureInput): input is MessageInput {
   return !('messages' in input)
 }
 
-function refusal(error: z.ZodError): SurefootError {
+function refusal(error: $ZodError): SurefootError {
   return new SurefootError({ code: 'INVALID_REQUEST', message: sentenceFromIssues(error) }, { cause: error })
 }

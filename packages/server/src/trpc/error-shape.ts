@@ -1,6 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { SurefootErrorFields } from '@surefoot/protocol'
 import { TRPCError } from '@trpc/server'
+import { $ZodError } from 'zod/v4/core'
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import type { TRPC_ERROR_CODE_KEY, TRPC_ERROR_CODE_NUMBER } from '@trpc/server/rpc'
 
@@ -75,7 +76,7 @@ function refusalOf(error: TRPCError): { known: SurefootError; httpStatus: number
     case 'PARSE_ERROR':
     case 'BAD_REQUEST':
       if (error.cause instanceof SyntaxError) return refuse('INVALID_REQUEST', 'The body is not valid JSON.', 400)
-      if (error.cause !== undefined && error.cause.name === 'ZodError') return undefined
+      if (error.cause instanceof $ZodError) return undefined
       return refuse('INVALID_REQUEST', `The request is not a valid tRPC call: ${error.message}.`, 400)
     case 'NOT_FOUND':
       return refuse('NOT_FOUND', 'There is no such procedure.', 404)
