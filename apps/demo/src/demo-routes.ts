@@ -8,21 +8,30 @@ import { runReliabilityTest } from './reliability-test.ts'
 import { BREAK_MODES, type BreakMode, type DemoInfo, type ReliabilityEvent } from './shared/demo-api.ts'
 import { askStraight, type TestOutcome } from './straight-client.ts'
 
+/** The numbers of the reliability test. */
+export interface TestSettings {
+  /** Longest answer, in tokens. */
+  readonly tokens: number
+  /** How long the naive client bears silence, in milliseconds. */
+  readonly patienceMs: number
+  /**
+   * With connections refused for good nothing could pass: during the test the backends go away and come back, as on a
+   * restart, after this many milliseconds each.
+   */
+  readonly restartMs: number
+}
+
 /** What the demo's own routes need. */
 export interface DemoDeps {
   readonly surefoot: Surefoot
   readonly faults: FaultSwitch
   readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken'>
-  /** Longest answer of the reliability test, in tokens. */
-  readonly testTokens: number
+  readonly test: TestSettings
   /** Ends the tests that run when the demo closes. */
   readonly signal: AbortSignal
 }
 
 const QUESTIONS = ['What is water?', 'Why is the sky blue?', 'What is gravity?', 'How do plants grow?']
-
-/** With connections refused for good no test could pass: during it the backend goes away and comes back, as on a restart. */
-const RESTART_MS = 1000
 
 /**
  * The routes behind the page's machinery: what it runs on, the break bar, the reliability test. The server refuses
@@ -59,7 +68,7 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
       const signal = AbortSignal.any([left.signal, deps.signal])
       const emit = (event: ReliabilityEvent): void => void body.write(`${JSON.stringify(event)}\n`)
       try {
-        await withRestarts(deps.faults, signal, (inner) => runTest(deps, emit, inner))
+        await withRestarts(deps, signal, (inner) => runTest(deps, emit, inner))
       } catch (error) {
         if (!signal.aborted) emit({ type: 'error', message: error instanceof Error ? error.message : String(error) })
       } finally {
@@ -70,16 +79,17 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
 }
 
 function runTest(deps: DemoDeps, emit: (event: ReliabilityEvent) => void, signal: AbortSignal): Promise<void> {
-  const { surefoot, about, testTokens } = deps
+  const { surefoot, about, test } = deps
   const body = (question: string) => ({
     model: about.model,
     messages: [{ role: 'user', content: question }],
-    options: { num_predict: testTokens, temperature: 0 },
+    options: { num_predict: test.tokens, temperature: 0 },
   })
   const url = about.backends[0]?.url ?? ''
   return runReliabilityTest(
     {
       questions: QUESTIONS,
+      patienceMs: test.patienceMs,
       warmUp: () => throughSurefoot(() => surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal })),
       straight: (question, patienceMs, inner) => askStraight({ url, body: body(question), patienceMs, signal: inner }),
       surefoot: (question, inner) => throughSurefoot(() => surefoot.chat(body(question), { signal: inner })),
@@ -103,13 +113,13 @@ async function throughSurefoot(ask: () => Promise<{ served: string; reason?: str
 }
 
 async function withRestarts(
-  faults: FaultSwitch,
+  { faults, test }: DemoDeps,
   signal: AbortSignal,
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   if (faults.mode !== 'refuse') return await run(signal)
   const done = new AbortController()
-  const restarts = restartUntil(faults, done.signal)
+  const restarts = restartUntil(faults, test.restartMs, done.signal)
   try {
     await run(signal)
   } finally {
@@ -119,10 +129,10 @@ async function withRestarts(
   }
 }
 
-async function restartUntil(faults: FaultSwitch, signal: AbortSignal): Promise<void> {
+async function restartUntil(faults: FaultSwitch, periodMs: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
+    await pause(periodMs, undefined, { signal }).catch(() => undefined)
     await faults.set(faults.mode === 'refuse' ? 'none' : 'refuse')
-    await pause(RESTART_MS, undefined, { signal }).catch(() => undefined)
   }
 }
 

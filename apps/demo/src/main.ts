@@ -1,4 +1,4 @@
-import { readConfig, type Config } from '@surefoot/core'
+import { readConfig } from '@surefoot/core'
 import { SurefootError } from '@surefoot/protocol'
 
 import { buildPage, PAGE_FOLDER } from './build-page.ts'
@@ -11,7 +11,6 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function main(options: CliOptions): Promise<void> {
   const config = readConfig({}, process.env)
-  const logLevel = process.env['LOG_LEVEL'] === undefined ? 'silent' : config.logLevel
   const [backend] = await Promise.all([
     chooseBackend({ urls: config.backends, model: config.model, wish: options.backend }),
     buildPage(() => say('Building the page …')),
@@ -20,8 +19,12 @@ async function main(options: CliOptions): Promise<void> {
     backend,
     port: options.port,
     page: readPageFiles(PAGE_FOLDER),
-    // The stand-in's pace is known, so that its settings are the demo's own.
-    config: backend.kind === 'real' ? { ...realConfig(config), logLevel } : { logLevel },
+    config: {
+      // On a terminal that says where to look, records would only be in the way.
+      logLevel: process.env['LOG_LEVEL'] === undefined ? 'silent' : config.logLevel,
+      // The demo has a default of its own, which is not to win over what was set.
+      ...(process.env['OLLAMA_MAX_RETRIES'] !== undefined && { maxRetries: config.maxRetries }),
+    },
   })
 
   say('')
@@ -44,11 +47,6 @@ async function main(options: CliOptions): Promise<void> {
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-}
-
-/** The settings for a real Ollama, without the one that the demo sets for people who wait before a page. */
-function realConfig({ waitForReadyMs: _waitForReadyMs, ...config }: Config): Partial<Config> {
-  return config
 }
 
 function whoAnswers(backend: ChosenBackend): string {

@@ -6,6 +6,7 @@ import type { ReliabilityEvent } from './shared/demo-api.ts'
 function deps(change: Partial<ReliabilityDeps> = {}): ReliabilityDeps {
   return {
     questions: ['What is water?', 'Why?'],
+    patienceMs: 5000,
     warmUp: () => Promise.resolve(),
     straight: () => Promise.resolve({ ok: true, tookMs: 100 }),
     surefoot: () => Promise.resolve({ ok: true, tookMs: 100 }),

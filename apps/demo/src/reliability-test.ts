@@ -8,10 +8,9 @@ export interface ReliabilityDeps {
   readonly straight: (question: string, patienceMs: number, signal: AbortSignal) => Promise<TestOutcome>
   readonly surefoot: (question: string, signal: AbortSignal) => Promise<TestOutcome>
   readonly questions: readonly string[]
+  /** How long the naive client bears silence; for questions at once the time of the line comes on top. */
+  readonly patienceMs: number
 }
-
-/** How long the naive client bears silence, in milliseconds; for questions at once the time of the line comes on top. */
-const PATIENCE_MS = 5000
 
 /**
  * Asks 10 questions one after the other and 20 at once, first straight and then through Surefoot, and tells each
@@ -40,11 +39,11 @@ export async function runReliabilityTest(
       emit({ type: 'result', side, load, index, ...outcome })
     }
 
-    emit({ type: 'phase', side, load: 'sequential', ...(side === 'straight' && { patienceMs: PATIENCE_MS }) })
-    for (let index = 0; index < TEST_SIZES.sequential; index++) await ask('sequential', index, PATIENCE_MS)
+    emit({ type: 'phase', side, load: 'sequential', ...(side === 'straight' && { patienceMs: deps.patienceMs }) })
+    for (let index = 0; index < TEST_SIZES.sequential; index++) await ask('sequential', index, deps.patienceMs)
 
     // Twenty at once wait in the backend's line: without time for that the straight side would fail for no fault.
-    const patienceMs = PATIENCE_MS + TEST_SIZES.concurrent * meanOf(outcomes.filter((outcome) => outcome.ok))
+    const patienceMs = deps.patienceMs + TEST_SIZES.concurrent * meanOf(outcomes.filter((outcome) => outcome.ok))
     emit({ type: 'phase', side, load: 'concurrent', ...(side === 'straight' && { patienceMs }) })
     const asked = Array.from({ length: TEST_SIZES.concurrent }, (_, index) => ask('concurrent', index, patienceMs))
     await Promise.all(asked)

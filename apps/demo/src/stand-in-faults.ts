@@ -10,9 +10,9 @@ export function createStandInFaults(standIn: Pick<StandIn, 'fault' | 'counts'>):
     get mode() {
       return mode
     },
-    async set(wanted) {
+    async set(wanted, spareFirst = false) {
       mode = wanted
-      await standIn.fault(FAULTS[wanted])
+      await standIn.fault(faultsOf(wanted, spareFirst))
     },
     counts() {
       const { chats, faulted } = standIn.counts
@@ -21,18 +21,18 @@ export function createStandInFaults(standIn: Pick<StandIn, 'fault' | 'counts'>):
   }
 }
 
-/** The first request and then every second one: whoever presses the button sees it strike at once. */
-function everySecond(fault: Fault): Fault[] {
-  return [
-    { ...fault, times: 1 },
-    { ...fault, every: 2 },
-  ]
+function faultsOf(mode: BreakMode, spareFirst: boolean): Fault | Fault[] | undefined {
+  const fault = FAULTS[mode]
+  if (fault === undefined || fault.kind === 'refuse') return fault
+  const everySecond = { ...fault, every: 2 }
+  // The first one too: whoever presses the button sees it strike at once.
+  return spareFirst ? everySecond : [{ ...fault, times: 1 }, everySecond]
 }
 
-const FAULTS: Readonly<Record<BreakMode, Fault | Fault[] | undefined>> = {
+const FAULTS: Readonly<Record<BreakMode, Fault | undefined>> = {
   none: undefined,
-  'every-second': everySecond({ kind: 'reset-before-headers' }),
+  'every-second': { kind: 'reset-before-headers' },
   refuse: { kind: 'refuse' },
-  hang: everySecond({ kind: 'hang' }),
-  cut: everySecond({ kind: 'cut-at-token', afterTokens: TOKENS_BEFORE_CUT }),
+  hang: { kind: 'hang' },
+  cut: { kind: 'cut-at-token', afterTokens: TOKENS_BEFORE_CUT },
 }

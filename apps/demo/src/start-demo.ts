@@ -3,7 +3,7 @@ import { createServer } from '@surefoot/server'
 import { createStandIn } from '@surefoot/testing'
 
 import type { ChosenBackend } from './choose-backend.ts'
-import { addDemoRoutes } from './demo-routes.ts'
+import { addDemoRoutes, type TestSettings } from './demo-routes.ts'
 import { createFaultProxy } from './fault-proxy.ts'
 import { combineFaults, type FaultSwitch } from './fault-switch.ts'
 import { addMentorRoutes } from './mentor/mentor-routes.ts'
@@ -23,6 +23,7 @@ export interface DemoOptions {
   readonly config?: SurefootConfig
   /** The stand-in's pace. */
   readonly pace?: { readonly firstTokenMs: number; readonly tokensPerSecond: number }
+  readonly test?: Partial<TestSettings>
 }
 
 /** A running demo. */
@@ -37,10 +38,16 @@ const STAND_IN_PACE = { firstTokenMs: 300, tokensPerSecond: 40 }
 const STAND_INS = 2
 
 /** The stand-in answers after 0.3 s, so that two seconds of silence are a hang; of a real model one knows no such thing. */
-const STAND_IN_TIMEOUT_MS = 2000
+const STAND_IN_SETTINGS: SurefootConfig = { slots: 1, timeoutMs: 2000, retryDelayMs: 250 }
 
-/** A page with a person before it: after this long the reply that nothing answers is better than more waiting. */
-const WAIT_FOR_READY_MS = 7000
+/**
+ * A person before a page would rather be told that nothing answers than wait on. And where every second answer is cut
+ * on purpose, one of twenty calls meets four cuts in a row now and then: chance, that more tries rule out.
+ */
+const DEMO_SETTINGS: SurefootConfig = { waitForReadyMs: 5000, maxRetries: 12 }
+
+const REAL_TEST: TestSettings = { tokens: 40, patienceMs: 5000, restartMs: 1000 }
+const STAND_IN_TEST: TestSettings = { tokens: 12, patienceMs: 3000, restartMs: 1000 }
 
 /** Puts the demo together: backend, faults, Surefoot, server, routes. Closing it closes all of them. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
@@ -55,8 +62,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   const surefoot = parts.use(
     createSurefoot({
-      waitForReadyMs: WAIT_FOR_READY_MS,
-      ...(!isReal && { slots: 1, timeoutMs: STAND_IN_TIMEOUT_MS }),
+      ...DEMO_SETTINGS,
+      ...(!isReal && STAND_IN_SETTINGS),
       ...options.config,
       backends: backends.map(({ url }) => url),
       model: backend.model,
@@ -79,7 +86,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
           surefoot: gated,
           faults,
           about,
-          testTokens: isReal ? 40 : 12,
+          test: { ...(isReal ? REAL_TEST : STAND_IN_TEST), ...options.test },
           signal: closing.signal,
         })
         addPageRoutes(app, options.page)

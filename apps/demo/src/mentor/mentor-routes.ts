@@ -41,7 +41,7 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
     })
   } catch (error) {
     if (!SurefootError.is(error)) throw error
-    const details = withShownAddresses(`${error.message} ${error.hint}`)
+    const details = withShownAddresses(`${error.message.replace(/[.!]$/, '')}. ${error.hint}`)
     return context.json(
       { success: false, error: 'Unable to connect to AI service. Please try again.', details },
       503,

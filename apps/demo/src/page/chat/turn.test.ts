@@ -1,0 +1,72 @@
+import { SurefootError, type ChatAnswer, type RunEvent } from '@surefoot/protocol'
+import { describe, expect, it } from 'vitest'
+
+import { newTurn, seconds, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
+
+const backend = 'http://127.0.0.1:11434'
+
+const answer: ChatAnswer = {
+  model: 'llama3.2',
+  created_at: '',
+  message: { role: 'assistant', content: 'Hello there' },
+  done: true,
+  id: 'a',
+  served: 'model',
+  attempts: 2,
+  resumed: 0,
+  backend,
+  eval_count: 20,
+  eval_duration: 500_000_000,
+}
+
+function after(...events: RunEvent[]): Turn {
+  return events.reduce((turn, event, index) => turnAfterEvent(turn, event, (index + 1) * 100), newTurn(1, 3, 'Hi'))
+}
+
+describe('a turn', () => {
+  it('says what it waits for', () => {
+    expect(after({ type: 'queued', position: 2, waitingFor: 'slot' }).doing).toBe('waiting for a free slot, place 2')
+    expect(after({ type: 'queued', position: 1, waitingFor: 'backend', expectedWaitMs: 4000 }).doing).toBe(
+      'waiting for a backend to come back, place 1, about 4.0 s',
+    )
+    expect(after({ type: 'loading', model: 'llama3.2', backend }).doing).toBe('loading llama3.2 into memory')
+    expect(after({ type: 'attempt', attempt: 2, backend, reason: 'BACKEND_FAILED' }).doing).toBe(
+      'attempt 2 after BACKEND_FAILED',
+    )
+  })
+
+  it('grows with the tokens and knows when the first one came', () => {
+    const turn = after({ type: 'attempt', attempt: 1, backend }, { type: 'delta', text: 'Hel' }, { type: 'delta', text: 'lo' })
+    expect(turn).toMatchObject({ state: 'answering', text: 'Hello', firstTokenMs: 200, tokens: 2 })
+  })
+
+  it('ends whole with how it came about', () => {
+    const turn = after({ type: 'delta', text: 'Hello' }, { type: 'finish', answer })
+    expect(turn).toMatchObject({ state: 'whole', text: 'Hello there', attempts: 2, served: 'model', tokensPerSecond: 40 })
+  })
+
+  it('marks a fallback, with the sentence and the hint of what went wrong', () => {
+    const fault = new SurefootError({ code: 'BREAKER_OPEN', message: 'Circuit breaker is OPEN - service unavailable' })
+    const asked = after({ type: 'delta', text: 'Trouble.' })
+    const fallback = { ...answer, served: 'fallback', reason: fault.code, message: { role: 'assistant', content: 'Trouble.' } }
+    const turn = turnAfterEvent(asked, { type: 'finish', answer: fallback as ChatAnswer }, 900, fault)
+    expect(turn).toMatchObject({ state: 'whole', text: 'Trouble.', served: 'fallback', firstTokenMs: undefined })
+    expect(turn.problem).toEqual({ code: fault.code, message: fault.message, hint: fault.hint })
+  })
+
+  it('keeps what arrived of an answer that broke', () => {
+    const error = new SurefootError({ code: 'STREAM_INTERRUPTED', message: 'It broke.', attempts: 1 })
+    const turn = turnAfterError(after({ type: 'delta', text: 'Hel' }), error, 300)
+    expect(turn).toMatchObject({ state: 'broken', text: 'Hel', problem: { message: 'It broke.' } })
+  })
+
+  it('is stopped, not broken, when the person stopped it', () => {
+    const turn = turnAfterError(after({ type: 'delta', text: 'Hel' }), new DOMException('stop', 'AbortError'), 300)
+    expect(turn).toMatchObject({ state: 'stopped', text: 'Hel' })
+    expect(turn.problem).toBeUndefined()
+  })
+
+  it('tells times as people read them', () => {
+    expect([seconds(12.4), seconds(999), seconds(1234)]).toEqual(['12 ms', '999 ms', '1.2 s'])
+  })
+})
