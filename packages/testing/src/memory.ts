@@ -35,6 +35,8 @@ interface Place {
   users: number
   keepAliveMs: number
   usedAtMs: number
+  /** A use of it has ended since it was loaded: only then does Ollama fix the time at which it expires. */
+  hasBeenUsed: boolean
   /** The first waiter is the one whose request loads. */
   readonly waiters: Waiter[]
   timer: NodeJS.Timeout | undefined
@@ -53,6 +55,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
       users: 0,
       keepAliveMs,
       usedAtMs: Date.now(),
+      hasBeenUsed: false,
       waiters: [],
       timer: undefined,
     }
@@ -72,6 +75,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     const finish = (): void => {
       place.timer = undefined
       place.isLoaded = true
+      place.hasBeenUsed = false
       for (const waiter of place.waiters.splice(0)) waiter.enter()
     }
     if (loader.loadMs <= 0) finish()
@@ -120,6 +124,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
       return () => {
         place.users--
         place.usedAtMs = Date.now()
+        place.hasBeenUsed = true
       }
     },
     unload(model) {
@@ -128,7 +133,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     expiryMs(model) {
       const place = placeOf(model)
       if (!isLoaded(place)) return undefined
-      return (place.users > 0 ? Date.now() : place.usedAtMs) + place.keepAliveMs
+      return (place.users > 0 && !place.hasBeenUsed ? Date.now() : place.usedAtMs) + place.keepAliveMs
     },
     clear() {
       for (const place of places.values()) clearTimeout(place.timer)
