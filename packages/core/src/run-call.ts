@@ -5,6 +5,7 @@ import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
 import { createCall } from './create-call.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
+import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { CallContext, CallEnd, Final, Service } from './service.ts'
 
@@ -68,7 +69,8 @@ export function runCall(
       shown = true
       sink.emit(value)
       const caughtUp = sink.ready()
-      if (caughtUp !== undefined) await caughtUp
+      // A reader that never comes back must not keep the call from ending with its signal or deadline.
+      if (caughtUp !== undefined) await abortable(caughtUp, controller.signal)
     }
   }
 

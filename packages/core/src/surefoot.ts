@@ -20,6 +20,7 @@ import { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { createObserve } from './layers/observe.ts'
 import { createRetry } from './layers/retry/retry.ts'
 import { runCall } from './run-call.ts'
+import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { systemRuntime } from './runtime/system.ts'
 import { createStack } from './stack.ts'
@@ -137,18 +138,21 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   return {
     run,
     chat: createChat(run),
-    async health({ force = false } = {}) {
+    async health({ force = false, signal } = {}) {
       const parts = await Promise.all(
         members.map(async ({ backend, health }) => {
-          const { health: found, ageMs } = await health.health(force)
+          const { health: found, ageMs } = await abortable(health.health(force), signal)
           return { ...found, breaker: backend.breakerStatus(fleet.isLast(backend, config.model)), ageMs }
         }),
       )
       return healthReport(config.model, parts, dispatcher.waiting)
     },
-    async models() {
+    async models({ signal } = {}) {
       const lists = await Promise.all(
-        members.map(async ({ backend, health }) => ({ backend: backend.name, tags: await health.tags(false) })),
+        members.map(async ({ backend, health }) => ({
+          backend: backend.name,
+          tags: await abortable(health.tags(false), signal),
+        })),
       )
       const read = lists.flatMap(({ backend, tags }) => (tags === undefined ? [] : [{ backend, tags }]))
       if (read.length > 0) return modelInfos(read)

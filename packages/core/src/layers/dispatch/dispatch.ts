@@ -1,5 +1,6 @@
 import type { Lease } from '../../backends/lease.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
+import { abortable } from '../../runtime/abortable.ts'
 import type { CallContext, Layer } from '../../service.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
@@ -14,7 +15,8 @@ export function createDispatch(
   ensureInstalled: (model: string) => Promise<void> | undefined,
 ): Layer {
   return (next) => async (call, context) => {
-    await ensureInstalled(call.model)
+    const installed = ensureInstalled(call.model)
+    if (installed !== undefined) await abortable(installed, context.signal)
     const lease = await waitForLease(dispatcher, call.model, context)
     const { attempt, reason } = context
     context.emit({ type: 'attempt', attempt, backend: lease.backend.name, ...(reason !== undefined && { reason }) })

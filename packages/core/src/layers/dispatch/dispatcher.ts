@@ -83,7 +83,10 @@ export class Dispatcher {
       if (queue.notReadySinceMs !== undefined) this.#onWait()
     }
     return () => {
-      if (queue.remove(waiting)) queue.tellPlaces()
+      if (!queue.remove(waiting)) return
+      // Nobody waits any more: then no timer must be left either.
+      if (queue.length === 0) this.#pump()
+      else queue.tellPlaces()
     }
   }
 
