@@ -19,6 +19,7 @@ export async function lookIntoMemory(
   runtime: Runtime,
 ): Promise<void> {
   const first = await expiryOf(model, calls)
+  if (first === undefined) return backend.models.observed(model, 'unknown', runtime.clock.monotonicMs())
   await new Promise<void>((resolve) => void runtime.timers.set(BETWEEN_LOOKS_MS, resolve, 'background'))
   const second = await expiryOf(model, calls)
   backend.models.observed(model, residencyFrom(first, second), runtime.clock.monotonicMs())
@@ -26,8 +27,8 @@ export async function lookIntoMemory(
 
 type Expiry = { readonly listed: boolean; readonly at?: string | undefined } | undefined
 
-function residencyFrom(first: Expiry, second: Expiry): Residency {
-  if (first === undefined || second === undefined) return 'unknown'
+function residencyFrom(first: NonNullable<Expiry>, second: Expiry): Residency {
+  if (second === undefined) return 'unknown'
   if (!second.listed) return 'absent'
   return first.listed && first.at === second.at ? 'in-memory' : 'loading'
 }

@@ -33,10 +33,11 @@ export interface ShortCalls {
 
 export function createShortCalls(read: Read): ShortCalls {
   const once = timeout(PROBE_MS, TimeoutStrategy.Aggressive)
+  // The time is outermost: a silent backend must not be waited for once more.
   const careful = wrap(
+    timeout(SHORT_CALL_MS, TimeoutStrategy.Aggressive),
     retry(handleAll, { maxAttempts: 1, backoff: new ConstantBackoff(RETRY_AFTER_MS) }),
     circuitBreaker(handleAll, { halfOpenAfter: OPEN_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) }),
-    timeout(SHORT_CALL_MS, TimeoutStrategy.Aggressive),
   )
   const readOk = async (path: string, signal: AbortSignal): Promise<string> => {
     const { status, body } = await read(path, signal)

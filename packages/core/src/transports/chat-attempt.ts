@@ -79,7 +79,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     })
     this.#body = new DeltaQueue(
       () => this.#leave(new DOMException('The reader has left', 'AbortError')),
-      (paused) => (paused ? this.#controller?.pause() : this.#controller?.resume()),
+      (paused) => this.#onPause(paused),
     )
     this.#lines = new LineSplitter((line) => this.#onLine(line))
     this.#silence = new SilenceWatch(
@@ -92,7 +92,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   /** Sends the request. */
   start(): void {
-    const { lease, call, context, pool } = this.#deps
+    const { call, context, pool } = this.#deps
     if (context.signal.aborted) return this.#onAbort()
     if (this.#mayBeLoading()) this.#tellLoading()
     pool.dispatch('POST', '/api/chat', call.body, this)
@@ -184,6 +184,20 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     })
   }
 
+  /** While the reader takes its time, the backend's silence is our own doing. */
+  #onPause(paused: boolean): void {
+    // Before the first token nobody can read yet.
+    if (paused && !this.#gotToken) return
+    if (paused) {
+      this.#silence.stop()
+      this.#controller?.pause()
+    } else if (!this.#settled) {
+      this.#silence.heard()
+      this.#silence.again()
+      this.#controller?.resume()
+    } else this.#controller?.resume()
+  }
+
   #silenceLimitMs(): number {
     const { limits, lease } = this.#deps
     if (this.#gotToken) return limits.quietMs
@@ -209,6 +223,8 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   #mayBeLoading(): boolean {
     const residency = this.#deps.lease.residency()
+    // What was found out is forgotten after a while, but a load takes minutes.
+    if (residency === 'unknown') return this.#toldLoading
     return residency === 'absent' || residency === 'loading'
   }
 
