@@ -7,9 +7,20 @@ export const backendUrlSchema: z.ZodType<string> = z
   .refine((text) => {
     if (!URL.canParse(text)) return false
     const url = new URL(text)
-    return /^https?:$/.test(url.protocol) && url.hostname !== '' && url.search === '' && url.hash === ''
+    const isAddress = /^https?:$/.test(url.protocol) && url.hostname !== '' && url.search === '' && url.hash === ''
+    return isAddress && isPercentEncoded(url.username) && isPercentEncoded(url.password)
   })
   .transform((text) => new URL(text).href.replace(/\/+$/, ''))
+
+/** Without this a lone percent sign in a password would only show when the first call is made. */
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** The URL as it may be shown and logged: without user name and password. */
 export function backendName(url: string): string {

@@ -62,7 +62,7 @@ function listOf(value: unknown): unknown {
 }
 
 function invalid(name: string, value: unknown, range: string, env?: string): SurefootError {
-  const shown = typeof value === 'string' ? `"${withoutPassword(value)}"` : JSON.stringify(value)
+  const shown = withoutPassword(typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value)))
   return new SurefootError({
     code: 'INVALID_CONFIG',
     message: `${name} must be ${range}, but is ${shown}.`,
@@ -70,8 +70,11 @@ function invalid(name: string, value: unknown, range: string, env?: string): Sur
   })
 }
 
+/** Whatever stands before the last `@` may be a password, however badly the address is written. */
 function withoutPassword(text: string): string {
-  return text.replace(/\/\/[^/@,]*@/g, '//***@')
+  const scheme = /^"?[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? ''
+  const at = text.lastIndexOf('@')
+  return at === -1 ? text : `${scheme}***${text.slice(at)}`
 }
 
 function unknownSetting(name: string): SurefootError {

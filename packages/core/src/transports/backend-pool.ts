@@ -29,7 +29,8 @@ export class BackendPool {
     this.#origin = origin
     this.#prefix = pathname.replace(/\/+$/, '')
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    this.#authorization = username === '' ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`
+    this.#authorization =
+      username === '' && password === '' ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`
     this.#sizes = sizes
     this.#pool = this.#open()
   }
