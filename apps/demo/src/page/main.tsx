@@ -5,7 +5,11 @@ import { createPageClient } from './page-client.ts'
 import './styles/base.css'
 import './styles/layout.css'
 import './styles/classroom.css'
+import './styles/turn.css'
+import './styles/composer.css'
 import './styles/engine.css'
+import './styles/breaker.css'
+import './styles/trials.css'
 
 const client = createPageClient(location.origin)
 createRoot(document.getElementById('root') as HTMLElement).render(<App client={client} />)

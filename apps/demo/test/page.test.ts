@@ -1,0 +1,171 @@
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+
+import { chromiumLaunchOptions, findChromium, isBrowserRequired } from '../../../scripts/chromium.ts'
+import { buildPage, PAGE_FOLDER } from '../src/build-page.ts'
+import { scriptedAnswer } from '../src/mentor/scripted-answers.ts'
+import { readPageFiles, type PageFiles } from '../src/page-files.ts'
+import type { BreakMode } from '../src/shared/demo-api.ts'
+import type { Demo, DemoOptions } from '../src/start-demo.ts'
+import { startOnOllama, startOnStandIns } from './start.ts'
+
+/** Without a browser the run's last lines say how to get one. */
+const canRun = findChromium() !== undefined || isBrowserRequired()
+
+const SETTINGS = { logLevel: 'silent', timeoutMs: 400, waitForReadyMs: 300, retryDelayMs: 10 } as const
+
+describe.skipIf(!canRun)('the page', () => {
+  let browser: Browser
+  let files: PageFiles
+  let page: Page
+  let complaints: string[]
+
+  beforeAll(async () => {
+    await buildPage(() => {})
+    files = readPageFiles(PAGE_FOLDER)
+    browser = await chromium.launch(chromiumLaunchOptions())
+  })
+  afterAll(() => browser?.close())
+
+  beforeEach(async () => {
+    page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
+    page.setDefaultTimeout(5000)
+    complaints = []
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => complaints.push(String(error)))
+  })
+  afterEach(async () => {
+    await page.close()
+    expect(complaints).toEqual([])
+  })
+
+  const start = async (options: Partial<DemoOptions> = {}): Promise<Demo> => {
+    const demo = await startOnStandIns({ page: files, config: SETTINGS, ...options })
+    await page.goto(demo.url)
+    return demo
+  }
+  const ask = (question: string): Promise<void> => page.getByRole('button', { name: question }).click()
+  const turn = (): ReturnType<Page['locator']> => page.getByTestId('turn').last()
+  const untilTurnIs = (state: string): Promise<void> => page.locator(`.turn[data-state=${state}]`).last().waitFor()
+  const breakThings = async (mode: BreakMode): Promise<void> => {
+    const answered = page.waitForResponse((response) => response.url().endsWith('/demo/fault'))
+    await page.locator(`input[name=break][value=${mode}]`).check({ force: true })
+    await answered
+  }
+
+  it('says who answers, takes a class and shows the whole answer with how it came about', async () => {
+    await using _demo = await start()
+    await page.getByText('Stand-in Ollama').waitFor()
+    await page.getByRole('radio', { name: 'Class 9, Dr. Meera Nair' }).check({ force: true })
+    await ask('What is gravity?')
+    await untilTurnIs('whole')
+    expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is gravity?'))
+    expect(await turn().locator('summary').textContent()).toMatch(/^model1 attempt127\.0\.0\.1:\d+first token .*tokens\/s/)
+  })
+
+  it('asks what is typed, by keyboard alone, and is honest about what it cannot answer', async () => {
+    await using _demo = await start()
+    await page.getByLabel('Your question').fill('Who are you?')
+    await page.keyboard.press('Enter')
+    await untilTurnIs('whole')
+    expect(await turn().textContent()).toContain('there is no model behind me')
+    expect(await page.evaluate('document.activeElement.id')).toBe('question')
+  })
+
+  it('tells a screen reader the answer once, and never token by token', async () => {
+    await using _demo = await start()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    const live = page.locator('.notebook [role=status]')
+    await expect.poll(() => live.textContent()).toBe(scriptedAnswer('What is water?'))
+    expect(await page.locator('.notebook .turn [aria-live], .notebook .turn [role=status]').count()).toBe(0)
+  })
+
+  it('stops an answer and the generation behind it', async () => {
+    await using parts = await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 })
+    await page.goto(parts.demo.url)
+    await ask('What is water?')
+    await untilTurnIs('answering')
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await untilTurnIs('stopped')
+    await expect.poll(() => parts.ollama.counts.canceled).toBe(1)
+    expect(await turn().textContent()).toContain('… stopped')
+  })
+
+  it('answers when every second request fails, and says how many attempts it took', async () => {
+    await using _demo = await start()
+    await breakThings('every-second')
+    for (const [index, question] of ['What is water?', 'How do plants grow?', 'How do birds fly?'].entries()) {
+      await ask(question)
+      await page.locator('.turn[data-state=whole]').nth(index).waitFor()
+      expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer(question))
+    }
+    expect(await page.locator('.foot summary').allTextContents()).toContainEqual(expect.stringMatching(/2 attempts/))
+  })
+
+  it('answers when a backend hangs', async () => {
+    await using _demo = await start()
+    await breakThings('hang')
+    for (const [index, question] of ['What is water?', 'How do plants grow?'].entries()) {
+      await ask(question)
+      await page.locator('.turn[data-state=whole]').nth(index).waitFor()
+      expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer(question))
+    }
+  })
+
+  it('shows an answer that was cut as broken, with what arrived and a way to ask again', async () => {
+    await using _demo = await start()
+    await breakThings('cut')
+    await ask('What is water?')
+    await untilTurnIs('broken')
+    const text = await turn().textContent()
+    expect(text).toContain('the answer broke off here')
+    expect(text).toContain('Water is something you meet')
+    await breakThings('none')
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await untilTurnIs('whole')
+  })
+
+  it('marks the fallback reply when nothing answers, with what to do, and shows the open breaker', async () => {
+    await using _demo = await start()
+    await breakThings('refuse')
+    await ask('What is water?')
+    await turn().getByText('fallback reply, not from the model').waitFor({ timeout: 15_000 })
+    expect(await turn().textContent()).toMatch(/I'm having trouble connecting.*ollama serve/)
+    await page.locator('[data-testid=breaker][data-state=open]').first().waitFor()
+    await page.locator('[data-testid=backend][data-state=down]').first().waitFor()
+
+    await breakThings('none')
+    // Half-open now: it is a question that closes the breaker.
+    await page.locator('[data-testid=backend]:not([data-state=down])').first().waitFor({ timeout: 10_000 })
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await expect.poll(() => page.locator('.turn[data-state=whole] [data-served=model]').count()).toBe(1)
+  })
+
+  it('shows both success rates of the reliability test', async () => {
+    await using _demo = await start()
+    await breakThings('every-second')
+    await page.getByRole('button', { name: 'Run the test' }).click()
+    await page.locator('.reliability[data-phase=done]').waitFor({ timeout: 15_000 })
+    expect(await page.getByTestId('rate-straight').textContent()).toBe('50 %')
+    expect(await page.getByTestId('rate-surefoot').textContent()).toBe('100 %')
+    expect(await page.locator('.dots [data-state=failed]').count()).toBe(15)
+  })
+
+  it.each(['light', 'dark'] as const)('fits a phone in the %s scheme, and leads to the engine room', async (scheme) => {
+    await page.setViewportSize({ width: 375, height: 812 })
+    await page.emulateMedia({ colorScheme: scheme })
+    await using _demo = await start()
+    const overflow = (): Promise<unknown> => page.evaluate('document.documentElement.scrollWidth - innerWidth')
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    expect(await overflow()).toBe(0)
+    await page.getByRole('button', { name: /Engine room/ }).click()
+    await page.getByRole('heading', { name: 'Reliability test' }).waitFor()
+    expect(await overflow()).toBe(0)
+    await page.getByRole('button', { name: /Back to class/ }).click()
+    await page.getByLabel('Your question').waitFor()
+  })
+})
