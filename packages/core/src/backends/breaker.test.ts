@@ -533,7 +533,8 @@ class ReferenceBreaker {
 }
 
 type Step =
-  | { readonly do: 'admit' | 'returned' }
+  | { readonly do: 'admit' }
+  | { readonly do: 'returned' }
   | { readonly do: 'tick'; readonly ms: number }
   | { readonly do: BreakerOutcome | 'token'; readonly which: 'oldest' | 'newest' }
 

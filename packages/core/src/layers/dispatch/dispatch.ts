@@ -42,7 +42,7 @@ function waitForLease(dispatcher: Dispatcher, model: string, context: CallContex
       reject(signal.reason as Error)
     }
     const done = (): void => signal.removeEventListener('abort', onAbort)
-    signal.addEventListener('abort', onAbort)
+    signal.addEventListener('abort', onAbort, { once: true })
     const withdraw = dispatcher.apply(model, {
       exclude: context.exclude,
       grant: (lease) => {
