@@ -7,7 +7,9 @@ export const backendUrlSchema: z.ZodType<string> = z
   .refine((text) => {
     if (!URL.canParse(text)) return false
     const url = new URL(text)
-    const isAddress = /^https?:$/.test(url.protocol) && url.hostname !== '' && url.search === '' && url.hash === ''
+    // A comma would be a list of addresses where one is meant.
+    const isHost = url.hostname !== '' && !url.hostname.includes(',')
+    const isAddress = /^https?:$/.test(url.protocol) && isHost && url.search === '' && url.hash === ''
     return isAddress && isPercentEncoded(url.username) && isPercentEncoded(url.password)
   })
   .transform((text) => new URL(text).href.replace(/\/+$/, ''))

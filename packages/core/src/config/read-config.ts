@@ -27,9 +27,10 @@ export function readConfig(given: SurefootConfig = {}, env: Readonly<Record<stri
   return preset === 'guide' && deadlineIsDefault ? { ...config, deadlineMs: config.timeoutMs } : config
 }
 
-function presetOf(given: string | undefined): PresetName {
-  if (given === undefined || given === '') return 'development'
-  const name = PRESETS.find((preset) => preset === given.toLowerCase())
+function presetOf(given: unknown): PresetName {
+  const asked = typeof given === 'string' ? given.trim().toLowerCase() : given
+  if (asked === undefined || asked === '') return 'development'
+  const name = PRESETS.find((preset) => preset === asked)
   if (name === undefined) throw invalid('preset', given, `one of ${PRESETS.join(', ')}`, PRESET_ENV)
   return name
 }
@@ -46,12 +47,12 @@ function valueOf(
     const presets = setting.presets ?? {}
     return Object.hasOwn(presets, preset) ? presets[preset] : setting.default
   }
-  const raw = given ?? setting.fromEnv(text as string)
+  const raw = given === undefined ? setting.fromEnv(text as string) : given
   const parsed = setting.schema.safeParse(name === 'backends' ? listOf(raw) : raw)
   if (parsed.success) return parsed.data
   throw given === undefined
     ? invalid(setting.env as string, text, setting.range)
-    : invalid(name, given, setting.range, setting.env)
+    : invalid(name, given, setting.rangeInCode ?? setting.range, setting.env)
 }
 
 /** A comma-separated list or an array of strings, trimmed, without empty parts. */

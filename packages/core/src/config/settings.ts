@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import type { Config, PresetName } from './config.ts'
-import { backendUrlSchema } from './backend-url.ts'
+import { backendName, backendUrlSchema } from './backend-url.ts'
 
 /** One setting, once: its form, default, range, unit, variable and meaning. The reference page is generated from it. */
 export interface Setting {
@@ -11,6 +11,8 @@ export interface Setting {
   readonly unit?: 'ms' | 's' | 'ratio'
   /** The allowed values in words, for the reference and for error messages. */
   readonly range: string
+  /** The same for a value given in code, where its unit is another one there. */
+  readonly rangeInCode?: string
   readonly default: unknown
   readonly presets?: Partial<Record<PresetName, unknown>>
   readonly schema: z.ZodType
@@ -38,7 +40,8 @@ function duration(minMs: number, maxMs: number, rest: Rest): Setting {
     const seconds = envNumber(text)
     return typeof seconds === 'number' ? seconds * 1000 : seconds
   }
-  return { unit: 'ms', ...rest, range, schema: z.number().min(minMs).max(maxMs), fromEnv }
+  const rangeInCode = `a number of milliseconds from ${minMs} to ${maxMs}`
+  return { unit: 'ms', ...rest, range, rangeInCode, schema: z.number().min(minMs).max(maxMs), fromEnv }
 }
 
 function flag(rest: Rest): Setting {
@@ -60,7 +63,11 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
     schema: z
       .array(backendUrlSchema)
       .min(1)
-      .transform((urls) => [...new Set(urls)]),
+      // One address with two passwords is one backend: its name is what tells backends apart.
+      .transform((urls) => {
+        const names = urls.map(backendName)
+        return urls.filter((_, index) => names.indexOf(names[index] as string) === index)
+      }),
     fromEnv: (text) => text,
   },
   model: {
@@ -184,6 +191,7 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
 }
 
 /** The rows of the configuration reference. */
-export const SETTINGS: readonly (Omit<Setting, 'schema' | 'fromEnv'> & { readonly name: string })[] = Object.entries(
-  SETTINGS_BY_NAME,
-).map(([name, { schema: _schema, fromEnv: _fromEnv, ...rest }]) => ({ name, ...rest }))
+export const SETTINGS: readonly (Omit<Setting, 'schema' | 'fromEnv' | 'rangeInCode'> & { readonly name: string })[] =
+  Object.entries(SETTINGS_BY_NAME).map(
+    ([name, { schema: _schema, fromEnv: _fromEnv, rangeInCode: _rangeInCode, ...rest }]) => ({ name, ...rest }),
+  )
