@@ -31,7 +31,10 @@ export async function chooseBackend(question: BackendQuestion): Promise<ChosenBa
   const having = answering.filter((ollama) => ollama.installed?.some((installed) => isSameModel(installed.name, model)))
   if (having.length > 0) return { kind: 'real', urls: having.map((ollama) => ollama.url), model }
 
-  const other = pickModel(answering.flatMap((ollama) => ollama.installed ?? []), model)
+  const other = pickModel(
+    answering.flatMap((ollama) => ollama.installed ?? []),
+    model,
+  )
   if (other !== undefined) {
     const owners = answering.filter((ollama) => ollama.installed?.some((installed) => installed.name === other))
     const note = `Model ${model} is not installed there, so ${other} answers. For the other one run: ollama pull ${model}`

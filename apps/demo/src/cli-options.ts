@@ -38,6 +38,7 @@ export function readCliOptions(args: readonly string[], env: Readonly<Record<str
     throw new Error(`${name} must be a whole number from 0 to 65535, but is "${portText}".`)
   }
   const backend = WISHES.find((wish) => wish === (values.backend ?? 'auto'))
-  if (backend === undefined) throw new Error(`--backend must be one of ${WISHES.join(', ')}, but is "${values.backend}".`)
+  if (backend === undefined)
+    throw new Error(`--backend must be one of ${WISHES.join(', ')}, but is "${values.backend}".`)
   return { port, backend, help: values.help === true }
 }

@@ -90,7 +90,8 @@ function runTest(deps: DemoDeps, emit: (event: ReliabilityEvent) => void, signal
     {
       questions: QUESTIONS,
       patienceMs: test.patienceMs,
-      warmUp: () => throughSurefoot(() => surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal })),
+      warmUp: () =>
+        throughSurefoot(() => surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal })),
       straight: (question, patienceMs, inner) => askStraight({ url, body: body(question), patienceMs, signal: inner }),
       surefoot: (question, inner) => throughSurefoot(() => surefoot.chat(body(question), { signal: inner })),
     },
@@ -99,7 +100,9 @@ function runTest(deps: DemoDeps, emit: (event: ReliabilityEvent) => void, signal
   )
 }
 
-async function throughSurefoot(ask: () => Promise<{ served: string; reason?: string | undefined }>): Promise<TestOutcome> {
+async function throughSurefoot(
+  ask: () => Promise<{ served: string; reason?: string | undefined }>,
+): Promise<TestOutcome> {
   const startedAtMs = performance.now()
   try {
     const answer = await ask()

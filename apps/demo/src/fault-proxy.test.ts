@@ -35,7 +35,10 @@ describe('the fault proxy', () => {
   })
 
   it('hands errors of the backend on', async () => {
-    const response = await fetch(`${proxy.url}/api/chat`, { method: 'POST', body: '{"model":"no-such-model","messages":[]}' })
+    const response = await fetch(`${proxy.url}/api/chat`, {
+      method: 'POST',
+      body: '{"model":"no-such-model","messages":[]}',
+    })
     expect(response.status).toBe(404)
     expect(await response.text()).toContain('not found')
   })

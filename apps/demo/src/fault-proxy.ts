@@ -61,9 +61,9 @@ export async function createFaultProxy(target: string): Promise<FaultProxy> {
     get mode() {
       return mode
     },
-    async set(wanted, spareFirst = false) {
+    async set(wanted) {
       mode = wanted
-      sinceSwitch = spareFirst ? 1 : 0
+      sinceSwitch = 0
       if (wanted === 'refuse' && server.listening) await close()
       else if (wanted !== 'refuse' && !server.listening) await listen(port)
     },

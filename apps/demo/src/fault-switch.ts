@@ -3,8 +3,7 @@ import type { BreakMode } from './shared/demo-api.ts'
 /** The switch behind the page's break bar: breaks what lies between Surefoot and the models, and mends it again. */
 export interface FaultSwitch {
   readonly mode: BreakMode
-  /** @param spareFirst lets the next request through and strikes the one after it, instead of the other way round */
-  set(mode: BreakMode, spareFirst?: boolean): Promise<void>
+  set(mode: BreakMode): Promise<void>
   /** Requests for answers since the start, and how many of them were broken on purpose. */
   counts(): { readonly requests: number; readonly broken: number }
 }
@@ -24,12 +23,7 @@ export function combineFaults(switches: readonly FaultSwitch[]): FaultSwitch {
     },
     async set(wanted) {
       mode = wanted
-      await Promise.all(
-        switches.map((faults, index) =>
-          // In turn, so that a request that failed at one succeeds at the next.
-          faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted, wanted === 'every-second' && index % 2 === 1),
-        ),
-      )
+      await Promise.all(switches.map((faults, index) => faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted)))
     },
     counts() {
       const all = switches.map((faults) => faults.counts())

@@ -23,7 +23,8 @@ async function eventsOf(change: Partial<ReliabilityDeps>): Promise<ReliabilityEv
 it('asks 10 in turn and 20 at once on each side, and ends with both rates', async () => {
   let asked = 0
   const events = await eventsOf({
-    straight: () => Promise.resolve(asked++ % 2 === 0 ? { ok: false, tookMs: 1, problem: 'No.' } : { ok: true, tookMs: 1 }),
+    straight: () =>
+      Promise.resolve(asked++ % 2 === 0 ? { ok: false, tookMs: 1, problem: 'No.' } : { ok: true, tookMs: 1 }),
   })
   expect(events.filter((event) => event.type === 'result')).toHaveLength(60)
   expect(events[0]).toEqual({ type: 'warm-up' })

@@ -10,9 +10,9 @@ export function createStandInFaults(standIn: Pick<StandIn, 'fault' | 'counts'>):
     get mode() {
       return mode
     },
-    async set(wanted, spareFirst = false) {
+    async set(wanted) {
       mode = wanted
-      await standIn.fault(faultsOf(wanted, spareFirst))
+      await standIn.fault(faultsOf(wanted))
     },
     counts() {
       const { chats, faulted } = standIn.counts
@@ -21,12 +21,14 @@ export function createStandInFaults(standIn: Pick<StandIn, 'fault' | 'counts'>):
   }
 }
 
-function faultsOf(mode: BreakMode, spareFirst: boolean): Fault | Fault[] | undefined {
+function faultsOf(mode: BreakMode): Fault | Fault[] | undefined {
   const fault = FAULTS[mode]
   if (fault === undefined || fault.kind === 'refuse') return fault
-  const everySecond = { ...fault, every: 2 }
-  // The first one too: whoever presses the button sees it strike at once.
-  return spareFirst ? everySecond : [{ ...fault, times: 1 }, everySecond]
+  // The first one and then every second one: whoever presses the button sees it strike at once.
+  return [
+    { ...fault, times: 1 },
+    { ...fault, every: 2 },
+  ]
 }
 
 const FAULTS: Readonly<Record<BreakMode, Fault | undefined>> = {

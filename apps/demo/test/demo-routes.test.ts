@@ -100,10 +100,13 @@ describe('the reliability test', () => {
     expect(await ratesUnder(demo, 'none')).toEqual({ straight: 1, surefoot: 1 })
   })
 
-  it.each(['every-second', 'cut'] as const)('under "%s" half fail straight, and none through Surefoot', async (mode) => {
-    await using demo = await startOnStandIns({ config: patient })
-    expect(await ratesUnder(demo, mode)).toEqual({ straight: 0.5, surefoot: 1 })
-  })
+  it.each(['every-second', 'cut'] as const)(
+    'under "%s" half fail straight, and none through Surefoot',
+    async (mode) => {
+      await using demo = await startOnStandIns({ config: patient })
+      expect(await ratesUnder(demo, mode)).toEqual({ straight: 0.5, surefoot: 1 })
+    },
+  )
 
   it('under "hang" the straight ones end by their timeout, and Surefoot asks another backend', async () => {
     await using demo = await startOnStandIns({ config: { ...patient, timeoutMs: 100 }, test: { patienceMs: 100 } })

@@ -33,7 +33,9 @@ describe('POST /api/mentor/chat/', () => {
   })
 
   it('takes class 1 when none is given', async () => {
-    expect(await ask({ message: 'Why do cats purr?' })).toMatchObject({ json: { class: 1, teacher: 'Miss Poppy Lane' } })
+    expect(await ask({ message: 'Why do cats purr?' })).toMatchObject({
+      json: { class: 1, teacher: 'Miss Poppy Lane' },
+    })
   })
 
   it.each([
@@ -58,7 +60,11 @@ describe('POST /api/mentor/chat/', () => {
   })
 
   it('is not for pages of other origins', async () => {
-    const response = await postJson(`${demo.url}/api/mentor/chat/`, { message: 'Hi' }, { origin: 'http://evil.example' })
+    const response = await postJson(
+      `${demo.url}/api/mentor/chat/`,
+      { message: 'Hi' },
+      { origin: 'http://evil.example' },
+    )
     expect(response.status).toBe(403)
   })
 })

@@ -38,7 +38,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
   afterEach(async () => {
     await page.close()
-    expect(complaints).toEqual([])
+    if (complaints.length > 0) throw new Error(`The page complained: ${complaints.join('\n')}`)
   })
 
   const start = async (options: Partial<DemoOptions> = {}): Promise<Demo> => {
@@ -62,7 +62,9 @@ describe.skipIf(!canRun)('the page', () => {
     await ask('What is gravity?')
     await untilTurnIs('whole')
     expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is gravity?'))
-    expect(await turn().locator('summary').textContent()).toMatch(/^model1 attempt127\.0\.0\.1:\d+first token .*tokens\/s/)
+    expect(await turn().locator('summary').textContent()).toMatch(
+      /^model1 attempt127\.0\.0\.1:\d+first token .*tokens\/s/,
+    )
   })
 
   it('asks what is typed, by keyboard alone, and is honest about what it cannot answer', async () => {
@@ -102,7 +104,7 @@ describe.skipIf(!canRun)('the page', () => {
       await page.locator('.turn[data-state=whole]').nth(index).waitFor()
       expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer(question))
     }
-    expect(await page.locator('.foot summary').allTextContents()).toContainEqual(expect.stringMatching(/2 attempts/))
+    expect(await page.locator('.foot summary').allTextContents()).toContainEqual(expect.stringMatching(/[23] attempts/))
   })
 
   it('answers when a backend hangs', async () => {

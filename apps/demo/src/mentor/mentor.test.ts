@@ -12,7 +12,9 @@ describe('the teachers', () => {
   })
 
   it('introduce themselves to the model with their name and class', () => {
-    expect(systemPromptOf(teacherOfClass(7))).toContain('You are Dr. Hana Sato, a kind and cheerful science teacher for Class 7.')
+    expect(systemPromptOf(teacherOfClass(7))).toContain(
+      'You are Dr. Hana Sato, a kind and cheerful science teacher for Class 7.',
+    )
   })
 })
 

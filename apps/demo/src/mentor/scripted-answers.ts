@@ -52,7 +52,11 @@ export function textToTokens(text: string): string[] {
 }
 
 function keyOf(question: string): string {
-  return question.toLowerCase().replace(/[^\p{L}\p{N} ]/gu, '').replace(/ +/g, ' ').trim()
+  return question
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} ]/gu, '')
+    .replace(/ +/g, ' ')
+    .trim()
 }
 
 const BY_KEY: ReadonlyMap<string, string> = new Map(

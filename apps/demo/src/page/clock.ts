@@ -11,12 +11,11 @@ export function every(periodMs: number, fire: () => void): () => void {
   return () => clearInterval(timer)
 }
 
-/** The time, kept fresh while a component shows a countdown; standing still while it shows none. */
+/** The time, kept fresh while a component shows a countdown; it may be one period old when that begins. */
 export function useNow(periodMs: number, isRunning: boolean): number {
   const [now, setNow] = useState(nowMs)
   useEffect(() => {
     if (!isRunning) return undefined
-    setNow(nowMs())
     return every(periodMs, () => setNow(nowMs()))
   }, [periodMs, isRunning])
   return now

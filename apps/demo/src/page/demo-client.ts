@@ -17,7 +17,10 @@ export async function setBreakMode(mode: BreakMode): Promise<void> {
 }
 
 /** Runs the reliability test and hands over its events as they come. */
-export async function runReliabilityTest(onEvent: (event: ReliabilityEvent) => void, signal: AbortSignal): Promise<void> {
+export async function runReliabilityTest(
+  onEvent: (event: ReliabilityEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const response = await fetch('/demo/reliability-test', { method: 'POST', signal })
   if (!response.ok || response.body === null) throw new Error(await sentenceOf(response))
   let rest = ''

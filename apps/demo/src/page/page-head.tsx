@@ -41,7 +41,8 @@ function WhoAnswers({ info }: { readonly info: DemoInfo }): ReactNode {
         </>
       ) : (
         <>
-          <b>Stand-in Ollama</b>{info.backends.length > 1 && ` ×${info.backends.length}`}: scripted answers, no model
+          <b>Stand-in Ollama</b>
+          {info.backends.length > 1 && ` ×${info.backends.length}`}: scripted answers, no model
         </>
       )}
       {info.note !== undefined && <span className="note">{info.note}</span>}

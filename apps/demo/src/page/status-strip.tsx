@@ -27,7 +27,12 @@ export function StatusStrip({ engine, isOpen, onToggle }: StatusStripProps): Rea
       <span className="strip-dot" aria-hidden="true" />
       <span>
         Backend {status} · breaker {breaker}
-        {isBroken && ' · broken'}
+        {isBroken && (
+          <>
+            <span aria-hidden="true"> ⚠</span>
+            <span className="visually-hidden">, something is broken on purpose</span>
+          </>
+        )}
       </span>
       <b>{isOpen ? 'Back to class' : 'Engine room'}</b>
     </button>

@@ -12,7 +12,8 @@ export interface Teacher {
 const young = 'Use very short sentences and everyday words, and compare things with what a small child sees at home.'
 const middle = 'Use short sentences, explain every new word at once, and give one example from daily life.'
 const older = 'Use the proper scientific words, explain each in passing, and give one example that can be tried out.'
-const senior = 'Be precise: name the law or the process, give the formula or the equation where one exists, and one example.'
+const senior =
+  'Be precise: name the law or the process, give the formula or the equation where one exists, and one example.'
 
 /** The teachers of classes 1 to 10, in that order. */
 export const TEACHERS: readonly Teacher[] = [
@@ -42,7 +43,12 @@ export const TEACHERS: readonly Teacher[] = [
     name: 'Mr. Ravi Menon',
     focus: 'the solar system, ice and steam, digestion',
     manner: middle,
-    questions: ['What is the solar system?', 'Where does the sun go at night?', 'What is a rainbow?', 'Why do we sleep?'],
+    questions: [
+      'What is the solar system?',
+      'Where does the sun go at night?',
+      'What is a rainbow?',
+      'Why do we sleep?',
+    ],
   },
   {
     classNumber: 5,
@@ -63,7 +69,12 @@ export const TEACHERS: readonly Teacher[] = [
     name: 'Dr. Hana Sato',
     focus: 'heat, acids and bases, weather, breathing',
     manner: older,
-    questions: ['Why is lemon juice sour?', 'Explain photosynthesis simply.', 'How does the heart work?', 'Why does it rain?'],
+    questions: [
+      'Why is lemon juice sour?',
+      'Explain photosynthesis simply.',
+      'How does the heart work?',
+      'Why does it rain?',
+    ],
   },
   {
     classNumber: 8,

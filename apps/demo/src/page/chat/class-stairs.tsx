@@ -15,7 +15,11 @@ export function ClassStairs({ classNumber, isLocked, onChoose }: ClassStairsProp
     <fieldset className="stairs" disabled={isLocked}>
       <legend className="visually-hidden">Your class</legend>
       {TEACHERS.map((teacher, index) => (
-        <label key={teacher.classNumber} data-class={teacher.classNumber} style={{ height: `${1.6 + index * 0.24}rem` }}>
+        <label
+          key={teacher.classNumber}
+          data-class={teacher.classNumber}
+          style={{ height: `${1.6 + index * 0.24}rem` }}
+        >
           <input
             type="radio"
             name="class"

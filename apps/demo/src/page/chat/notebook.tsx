@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react'
+import { useEffect, useLayoutEffect, useRef, type ReactNode } from 'react'
 
 import type { Teacher } from '../../shared/teachers.ts'
 import { isRunning, type Turn } from './turn.ts'
@@ -43,7 +43,8 @@ export function Notebook({ turns, teacher, say, onAgain }: NotebookProps): React
       <div className="welcome">
         <p className="who">{teacher.name}</p>
         <p>
-          Hello, Class {teacher.classNumber}! Just now we are learning about {teacher.focus}. What would you like to know?
+          Hello, Class {teacher.classNumber}! Just now we are learning about {teacher.focus}. What would you like to
+          know?
         </p>
       </div>
       {turns.map((turn) => (
@@ -56,18 +57,17 @@ export function Notebook({ turns, teacher, say, onAgain }: NotebookProps): React
 
 /** Tells a screen reader that an answer began, and reads it once when it is there; never word by word. */
 function Announcer({ turns }: { readonly turns: readonly Turn[] }): ReactNode {
-  const last = turns.at(-1)
-  const [said, setSaid] = useState('')
-  const state = last?.state
-  useEffect(() => {
-    if (last === undefined) return setSaid('')
-    if (isRunning(last)) return setSaid('The answer is on its way.')
-    setSaid([last.text, last.state === 'whole' ? '' : `(${last.state})`, last.problem?.message ?? ''].join(' ').trim())
-    // Only a change of state is worth telling, not every token.
-  }, [last?.id, state])
   return (
     <p className="visually-hidden" role="status">
-      {said}
+      {wordsFor(turns.at(-1))}
     </p>
   )
+}
+
+/** The same words for all the time that an answer grows: a status is read out when it changes. */
+function wordsFor(turn: Turn | undefined): string {
+  if (turn === undefined) return ''
+  if (isRunning(turn)) return 'The answer is on its way.'
+  const ending = turn.state === 'whole' ? '' : `(${turn.state})`
+  return [turn.text, ending, turn.problem?.message ?? ''].filter((part) => part !== '').join(' ')
 }

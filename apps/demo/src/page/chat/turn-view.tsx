@@ -46,7 +46,7 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
         {turn.problem !== undefined && (
           <p className="trouble">
             <strong>
-              <WithCode text={say(turn.problem.message)} />
+              <WithCode text={say(turn.problem.message.replace(/[.!]?$/, '.'))} />
             </strong>{' '}
             <WithCode text={say(turn.problem.hint)} />
           </p>

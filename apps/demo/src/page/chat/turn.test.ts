@@ -36,19 +36,34 @@ describe('a turn', () => {
   })
 
   it('grows with the tokens and knows when the first one came', () => {
-    const turn = after({ type: 'attempt', attempt: 1, backend }, { type: 'delta', text: 'Hel' }, { type: 'delta', text: 'lo' })
+    const turn = after(
+      { type: 'attempt', attempt: 1, backend },
+      { type: 'delta', text: 'Hel' },
+      { type: 'delta', text: 'lo' },
+    )
     expect(turn).toMatchObject({ state: 'answering', text: 'Hello', firstTokenMs: 200, tokens: 2 })
   })
 
   it('ends whole with how it came about', () => {
     const turn = after({ type: 'delta', text: 'Hello' }, { type: 'finish', answer })
-    expect(turn).toMatchObject({ state: 'whole', text: 'Hello there', attempts: 2, served: 'model', tokensPerSecond: 40 })
+    expect(turn).toMatchObject({
+      state: 'whole',
+      text: 'Hello there',
+      attempts: 2,
+      served: 'model',
+      tokensPerSecond: 40,
+    })
   })
 
   it('marks a fallback, with the sentence and the hint of what went wrong', () => {
     const fault = new SurefootError({ code: 'BREAKER_OPEN', message: 'Circuit breaker is OPEN - service unavailable' })
     const asked = after({ type: 'delta', text: 'Trouble.' })
-    const fallback = { ...answer, served: 'fallback', reason: fault.code, message: { role: 'assistant', content: 'Trouble.' } }
+    const fallback = {
+      ...answer,
+      served: 'fallback',
+      reason: fault.code,
+      message: { role: 'assistant', content: 'Trouble.' },
+    }
     const turn = turnAfterEvent(asked, { type: 'finish', answer: fallback as ChatAnswer }, 900, fault)
     expect(turn).toMatchObject({ state: 'whole', text: 'Trouble.', served: 'fallback', firstTokenMs: undefined })
     expect(turn.problem).toEqual({ code: fault.code, message: fault.message, hint: fault.hint })

@@ -1,5 +1,5 @@
 import { SurefootError } from '@surefoot/protocol'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
 
 import { systemPromptOf, teacherOfClass } from '../../shared/teachers.ts'
 import type { PageClient } from '../page-client.ts'
@@ -23,7 +23,9 @@ export function useConversation(client: PageClient): Conversation {
   const nextId = useRef(1)
   const running = useRef<AbortController | undefined>(undefined)
   const seen = useRef(turns)
-  seen.current = turns
+  useLayoutEffect(() => {
+    seen.current = turns
+  }, [turns])
 
   const stop = useCallback(() => running.current?.abort(), [])
   useEffect(() => stop, [stop])

@@ -58,7 +58,11 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
           {attempts.neutral > 0 && `, ${attempts.neutral} neutral`}
         </span>
       </p>
-      {health?.problem !== undefined && <p className="problem"><WithCode text={say(health.problem)} /></p>}
+      {health?.problem !== undefined && (
+        <p className="problem">
+          <WithCode text={say(health.problem)} />
+        </p>
+      )}
       <BreakerDrawing breaker={backend.breaker} />
     </article>
   )

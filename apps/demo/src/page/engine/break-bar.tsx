@@ -1,4 +1,4 @@
-import { useEffect, useState, type ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 
 import { BREAK_MODES, type BreakMode } from '../../shared/demo-api.ts'
 import { setBreakMode } from '../demo-client.ts'
@@ -26,14 +26,13 @@ export interface BreakBarProps {
 
 /** The bar to break things with; one thing at a time. */
 export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNode {
-  const [wanted, setWanted] = useState<BreakMode>()
+  const [wanted, setWanted] = useState<{ readonly next: BreakMode; readonly before: BreakMode }>()
   const [problem, setProblem] = useState<string>()
-  const shown = wanted ?? mode
-  // Until the demo reports the new mode the wanted one is shown, so that the button does not jump back and forth.
-  useEffect(() => setWanted(undefined), [mode])
+  // Until the demo reports another mode the wanted one is shown, so that the button does not jump back and forth.
+  const shown = wanted?.before === mode ? wanted.next : mode
 
   const choose = async (next: BreakMode): Promise<void> => {
-    setWanted(next)
+    setWanted({ next, before: mode })
     setProblem(undefined)
     try {
       await setBreakMode(next)

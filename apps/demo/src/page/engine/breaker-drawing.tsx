@@ -10,7 +10,7 @@ const SAYS = {
 } as const
 
 /** Where the blade of the switch ends, by state. */
-const BLADE = { closed: 'rotate(0)', 'half-open': 'rotate(-16)', open: 'rotate(-38)' } as const
+const BLADE = { closed: 'rotate(0)', 'half-open': 'rotate(-15)', open: 'rotate(-31)' } as const
 
 /** The circuit breaker drawn as the switch it is named after, with its failures in a row and its countdown. */
 export function BreakerDrawing({ breaker }: { readonly breaker: BreakerStatus }): ReactNode {

@@ -96,7 +96,8 @@ export function useReliabilityTest(): {
 const LOST = 'The test broke off before its end. Is the demo still running?'
 
 function idleSide(): Record<TestLoad, Dot[]> {
-  const idle = (count: number): Dot[] => Array.from({ length: count }, () => ({ state: 'idle', title: 'not asked yet' }))
+  const idle = (count: number): Dot[] =>
+    Array.from({ length: count }, () => ({ state: 'idle', title: 'not asked yet' }))
   return { sequential: idle(TEST_SIZES.sequential), concurrent: idle(TEST_SIZES.concurrent) }
 }
 
