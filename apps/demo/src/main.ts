@@ -7,6 +7,9 @@ import { HELP, readCliOptions, type CliOptions } from './cli-options.ts'
 import { readPageFiles } from './page-files.ts'
 import { startDemo } from './start-demo.ts'
 
+/** Signals closer together than this are one. */
+const ONE_CTRL_C_MS = 500
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function main(options: CliOptions): Promise<void> {
@@ -37,11 +40,14 @@ async function main(options: CliOptions): Promise<void> {
   say('  Stop     Ctrl-C')
   say('')
 
-  let stopping = false
+  let stoppedAtMs: number | undefined
   const stop = (): void => {
-    // Whoever asks twice does not want to wait for the answers that still run.
-    if (stopping) process.exit(130)
-    stopping = true
+    const nowMs = performance.now()
+    // Whoever asks again does not want to wait for the answers that still run. But one Ctrl-C can come twice, from the
+    // terminal and from the package manager that started this.
+    if (stoppedAtMs !== undefined && nowMs - stoppedAtMs > ONE_CTRL_C_MS) process.exit(130)
+    if (stoppedAtMs !== undefined) return
+    stoppedAtMs = nowMs
     say('Stopping …')
     void demo[Symbol.asyncDispose]()
   }

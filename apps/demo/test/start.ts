@@ -6,10 +6,10 @@ import type { BreakMode } from '../src/shared/demo-api.ts'
 import { startDemo, type Demo, type DemoOptions } from '../src/start-demo.ts'
 
 /** A pace at which a whole answer takes some milliseconds. */
-export const QUICK = { firstTokenMs: 2, tokensPerSecond: 2000 }
+const QUICK = { firstTokenMs: 2, tokensPerSecond: 2000 }
 
 /** Settings under which nothing waits longer than a test may. */
-export const IMPATIENT = { logLevel: 'silent', timeoutMs: 300, waitForReadyMs: 0, retryDelayMs: 10 } as const
+const IMPATIENT = { logLevel: 'silent', timeoutMs: 300, waitForReadyMs: 0, retryDelayMs: 10 } as const
 
 const NO_PAGE: PageFiles = new Map()
 
