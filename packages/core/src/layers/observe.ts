@@ -1,12 +1,12 @@
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Call, CallEnd, Layer } from '../service.ts'
+import type { Call, CallContext, CallEnd, Layer } from '../service.ts'
 import type { Telemetry, TelemetryEvent } from '../telemetry/telemetry.ts'
 
 /** Tells the telemetry of every call when it begins and how it ended; never what was said. */
 export function createObserve(runtime: Runtime, telemetry: Telemetry): Layer {
   return (next) => async (call, context) => {
     const startedAtMs = runtime.clock.monotonicMs()
-    let firstTokenMs: number | undefined
+    const seen: Seen = { attempts: 0 }
     telemetry.emit({ type: 'call-start', id: context.id, model: call.model, promptLength: promptLength(call) })
     context.defer((end) => {
       telemetry.emit({
@@ -14,19 +14,31 @@ export function createObserve(runtime: Runtime, telemetry: Telemetry): Layer {
         id: context.id,
         model: call.model,
         durationMs: runtime.clock.monotonicMs() - startedAtMs,
-        firstTokenMs,
-        ...told(end),
+        firstTokenMs: seen.firstTokenMs,
+        ...told(end, seen),
       })
     })
-    const reply = await next(call, context)
-    firstTokenMs = runtime.clock.monotonicMs() - startedAtMs
+    const emit: CallContext['emit'] = (event) => {
+      if (event.type === 'attempt') Object.assign(seen, { attempts: event.attempt, backend: event.backend })
+      context.emit(event)
+    }
+    const reply = await next(call, { ...context, emit })
+    // A buffered answer arrives here whole; when its first token came is not known.
+    if (!call.buffered) seen.firstTokenMs = runtime.clock.monotonicMs() - startedAtMs
     return reply
   }
 }
 
+/** What passed by on the way. */
+interface Seen {
+  attempts: number
+  backend?: string
+  firstTokenMs?: number
+}
+
 type CallEndEvent = TelemetryEvent & { type: 'call-end' }
 
-function told(end: CallEnd): Pick<CallEndEvent, 'outcome' | 'attempts' | 'backend' | 'tokens' | 'problem'> {
+function told(end: CallEnd, seen: Seen): Pick<CallEndEvent, 'outcome' | 'attempts' | 'backend' | 'tokens' | 'problem'> {
   switch (end.kind) {
     case 'answered':
       return {
@@ -36,7 +48,7 @@ function told(end: CallEnd): Pick<CallEndEvent, 'outcome' | 'attempts' | 'backen
         tokens: end.answer.eval_count,
       }
     case 'aborted':
-      return { outcome: 'aborted', attempts: 0 }
+      return { outcome: 'aborted', attempts: seen.attempts, backend: seen.backend }
     case 'failed':
       return {
         outcome: end.error.code,

@@ -45,6 +45,7 @@ function waitForLease(dispatcher: Dispatcher, model: string, context: CallContex
     signal.addEventListener('abort', onAbort, { once: true })
     const withdraw = dispatcher.apply(model, {
       exclude: context.exclude,
+      callSinceMs: context.startedAtMs,
       grant: (lease) => {
         done()
         resolve(lease)

@@ -17,6 +17,8 @@ export type DispatchOptions = Pick<Config, 'waitForReadyMs' | 'queueTimeoutMs' |
 
 /** Whoever wants a slot. */
 export type Applicant = Pick<Waiting, 'exclude' | 'grant' | 'refuse'> & {
+  /** When the call began, also if this is a later attempt of it. @default now */
+  readonly callSinceMs?: number | undefined
   queued(position: number, waitingFor: 'slot' | 'backend', expectedWaitMs: number | undefined): void
 }
 
@@ -69,6 +71,7 @@ export class Dispatcher {
     const waiting: Waiting = {
       ...applicant,
       sinceMs: nowMs,
+      callSinceMs: applicant.callSinceMs ?? nowMs,
       place: (position) => {
         const waitingFor = queue.notReadySinceMs === undefined ? 'slot' : 'backend'
         if (told === `${position} ${waitingFor}`) return
@@ -157,14 +160,19 @@ export class Dispatcher {
         this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
       } else if (nowMs >= waiting.sinceMs + this.#options.queueTimeoutMs) {
         this.#refuse(queue, waiting, queueTimeout(queue.model, nowMs - waiting.sinceMs))
-      } else return // First come, first overdue.
+      } else if (queue.notReadySinceMs === undefined) return // First come, first overdue.
     }
   }
 
-  /** When a call stops waiting for a backend to come back. */
+  /** When a call stops waiting for a backend to come back; its own failed probes meanwhile do not lengthen that. */
   #giveUpAtMs(queue: ModelQueue, waiting: Waiting): number {
     if (queue.notReadySinceMs === undefined) return Number.POSITIVE_INFINITY
-    return Math.max(queue.notReadySinceMs, waiting.sinceMs) + this.#patienceMs(queue.model)
+    const downSinceMs = this.#fleet.downSinceMs
+    const fromMs =
+      downSinceMs === undefined
+        ? Math.max(queue.notReadySinceMs, waiting.sinceMs)
+        : Math.max(downSinceMs, waiting.callSinceMs)
+    return fromMs + this.#patienceMs(queue.model)
   }
 
   /** Nobody waits for a model that no backend has; it would have to be pulled. */
@@ -185,7 +193,10 @@ export class Dispatcher {
         (backend) =>
           backend.usableAtMs(queue.model, this.#fleet.isLast(backend, queue.model)) ?? Number.POSITIVE_INFINITY,
       )
-    return Math.min(first.sinceMs + this.#options.queueTimeoutMs, this.#giveUpAtMs(queue, first), ...changes)
+    let dueAtMs = Math.min(first.sinceMs + this.#options.queueTimeoutMs, ...changes)
+    if (queue.notReadySinceMs === undefined) return dueAtMs
+    for (const waiting of queue) dueAtMs = Math.min(dueAtMs, this.#giveUpAtMs(queue, waiting))
+    return dueAtMs
   }
 
   #refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void {

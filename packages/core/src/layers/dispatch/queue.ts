@@ -4,6 +4,8 @@ import type { Lease } from '../../backends/lease.ts'
 export interface Waiting {
   readonly exclude: ReadonlySet<string>
   readonly sinceMs: number
+  /** When the call itself began, with its first attempt. */
+  readonly callSinceMs: number
   grant(lease: Lease): void
   refuse(error: unknown): void
   /** Tells the caller its place, 1 for the next. */
