@@ -3,6 +3,7 @@ export function retryAfterMs(header: string | string[] | undefined, nowMs: numbe
   const text = (Array.isArray(header) ? header[0] : header)?.trim()
   if (text === undefined || text === '') return undefined
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
-  const atMs = Date.parse(text)
+  // Date.parse takes a negative number for a year.
+  const atMs = /^[a-z]{3}/i.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
 }
