@@ -43,11 +43,13 @@ export function runCall(
     callerSignal?.throwIfAborted()
     const call = createCall(input, options, config)
     callerSignal?.addEventListener('abort', onCallerAbort, { once: true })
+    const startedAtMs = runtime.clock.monotonicMs()
     const context: CallContext = {
       id,
       signal: controller.signal,
       abort: (reason) => controller.abort(reason),
-      deadlineAtMs: runtime.clock.monotonicMs() + (options.deadlineMs ?? config.deadlineMs),
+      startedAtMs,
+      deadlineAtMs: startedAtMs + (options.deadlineMs ?? config.deadlineMs),
       attempt: 1,
       exclude: new Set(),
       emit: (event) => {

@@ -31,6 +31,8 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** Ends the call with that reason. */
   abort(reason: unknown): void
+  /** When the call began, on the monotonic clock. */
+  readonly startedAtMs?: number
   /** On the monotonic clock; nothing starts that cannot end before it. */
   readonly deadlineAtMs: number
   /** Which try this is, 1-based; counted by `retry`. */

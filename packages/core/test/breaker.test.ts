@@ -181,6 +181,15 @@ describe('breaker', () => {
     })
   })
 
+  it('a call gives up after waitForReadyMs, however often it was let probe meanwhile', async () => {
+    await using pair = await startPair({}, { waitForReadyMs: 1_500, retryDelayMs: 1 })
+    await pair.ollama.fault(faults.refuse())
+    const startMs = performance.now()
+    expect(await failureOf(pair.surefoot.chat('hi'))).toMatchObject({ code: 'BREAKER_OPEN' })
+    expect(performance.now() - startMs).toBeGreaterThan(1_490)
+    expect(performance.now() - startMs).toBeLessThan(2_500)
+  })
+
   it('with a host name that nobody knows it says so', async () => {
     await using surefoot = createSurefoot(
       { backends: 'http://surefoot.invalid:11434', logLevel: 'silent', maxRetries: 0, promptRetry: false },

@@ -72,6 +72,7 @@ export class Breaker {
   #lastReason = ''
   /** How often it opened without a success in between. */
   #openings = 0
+  #downSinceMs: number | undefined
 
   constructor(options: BreakerOptions, nowMs: number, onChange: (change: BreakerChange) => void = () => {}) {
     this.#options = options
@@ -90,6 +91,11 @@ export class Breaker {
   /** Why it is not closed: an error code. */
   get reason(): string | undefined {
     return this.#state.kind === 'closed' ? undefined : this.#state.reason
+  }
+
+  /** Since when it has not been closed, probes in between or not; `undefined` while it is. */
+  get downSinceMs(): number | undefined {
+    return this.#state.kind === 'closed' ? undefined : this.#downSinceMs
   }
 
   /** Failures in a row up to the latest admission that is decided; those that opened it while it is open. */
@@ -212,7 +218,7 @@ export class Breaker {
     const reason = this.#lastReason
     this.#state = { kind: 'open', sinceMs: nowMs, reason, failures }
     this.#generation++
-    this.#openings++
+    if (this.#openings++ === 0) this.#downSinceMs = nowMs
     this.#row = []
     this.#tell(reason)
   }

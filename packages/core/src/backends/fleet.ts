@@ -23,6 +23,15 @@ export class Fleet {
     return this.backends.some((backend) => !than.has(backend.name) && backend.isUsable(model, false))
   }
 
+  /** Since when no breaker has been closed, however often one was probed meanwhile; `undefined` while one is. */
+  get downSinceMs(): number | undefined {
+    const times = this.backends.map((backend) => backend.breaker.downSinceMs)
+    return times.reduce<number | undefined>(
+      (latest, time) => (latest === undefined || time === undefined ? undefined : Math.max(latest, time)),
+      Number.NEGATIVE_INFINITY,
+    )
+  }
+
   byName(name: string): Backend | undefined {
     return this.backends.find((backend) => backend.name === name)
   }

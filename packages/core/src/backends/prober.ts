@@ -52,7 +52,8 @@ export class Prober {
     if (this.#closed || this.#timer !== undefined || this.#probing) return
     if (this.#backend.breaker.state !== 'open') {
       this.#wasAway = false
-      this.#nextWaitedForMs = FIRST_WAITED_FOR_MS
+      // One that is let back in and fails again is not looked at every few milliseconds.
+      if (this.#backend.breaker.state === 'closed') this.#nextWaitedForMs = FIRST_WAITED_FOR_MS
       return
     }
     if (this.#backend.breaker.reason === 'CANNOT_CONNECT') this.#wasAway = true
