@@ -30,8 +30,8 @@ import type { Telemetry } from './telemetry/telemetry.ts'
 import { BackendPool } from './transports/backend-pool.ts'
 import { createOllamaTransport } from './transports/ollama.ts'
 
-/** Probes have sockets of their own: streams must not starve them. */
-const PROBE_POOL = { poolConnections: 1, poolMaxSize: 2, connectTimeoutMs: 1_000 }
+/** Probes have sockets of their own: streams must not starve them. And no list of models is larger than 16 MiB. */
+const PROBE_POOL = { poolConnections: 1, poolMaxSize: 2, connectTimeoutMs: 1_000, largestBodyBytes: 16 * 1024 * 1024 }
 
 /** What can be put in the place of the real things. */
 export interface SurefootDeps {

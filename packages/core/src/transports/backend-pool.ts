@@ -10,7 +10,10 @@ const KEEP_BURST_MS = 4_000
 /** Response heads larger than this are refused. */
 const LARGEST_HEAD_BYTES = 64 * 1024
 
-type PoolSizes = Pick<Config, 'poolConnections' | 'poolMaxSize' | 'connectTimeoutMs'>
+type PoolSizes = Pick<Config, 'poolConnections' | 'poolMaxSize' | 'connectTimeoutMs'> & {
+  /** A longer body is an error; any length when absent. */
+  readonly largestBodyBytes?: number
+}
 
 /**
  * The sockets to one backend. One undici pool; it can be exchanged for a fresh one when its idle sockets are suspected
@@ -78,7 +81,7 @@ export class BackendPool {
   }
 
   #open(): Pool {
-    const { poolConnections, poolMaxSize, connectTimeoutMs } = this.#sizes
+    const { poolConnections, poolMaxSize, connectTimeoutMs, largestBodyBytes = -1 } = this.#sizes
     let kept = 0
     return new Pool(this.#origin, {
       connections: poolMaxSize,
@@ -87,6 +90,7 @@ export class BackendPool {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: LARGEST_HEAD_BYTES,
+      maxResponseSize: largestBodyBytes,
       connect: { timeout: connectTimeoutMs },
       // undici takes the first idle client of its list, so the early ones do the work and the late ones fall idle.
       factory: (origin, options) =>
