@@ -13,7 +13,7 @@ export const systemRuntime: Runtime = {
   },
   timers: {
     set(delayMs, fire, kind) {
-      const timer = setTimeout(fire, Math.min(delayMs, LONGEST_DELAY_MS))
+      const timer = setTimeout(fire, Math.min(Math.max(delayMs, 0), LONGEST_DELAY_MS))
       if (kind === 'background') timer.unref()
       return { cancel: () => clearTimeout(timer) }
     },
