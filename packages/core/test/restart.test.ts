@@ -1,0 +1,73 @@
+import { faults } from '@surefoot/testing'
+import { describe, expect, it } from 'vitest'
+
+import { answerTo, inParallel, pause, startPair, until } from './setup.ts'
+
+describe('a backend that restarts', () => {
+  for (const { downMs, width } of [
+    { downMs: 0, width: 1 },
+    { downMs: 0, width: 20 },
+    { downMs: 300, width: 1 },
+    { downMs: 300, width: 20 },
+    { downMs: 1_500, width: 20 },
+  ]) {
+    it(`away for ${downMs} ms under ${width} buffered caller(s): all answered, soon after the return`, async () => {
+      await using pair = await startPair({ slots: 4, tokensPerSecond: 500 }, { slots: 4 })
+      const { ollama, surefoot } = pair
+      let backAtMs = Number.POSITIVE_INFINITY
+      let firstAfterMs = Number.POSITIVE_INFINITY
+      let isBack = false
+      const work = inParallel(Number.POSITIVE_INFINITY, width, async (index) => {
+        if (isBack && firstAfterMs < Number.POSITIVE_INFINITY) throw new Done()
+        const { message } = await surefoot.chat(`number ${index}`)
+        expect(message.content).toBe(answerTo(`number ${index}`))
+        if (isBack) firstAfterMs = Math.min(firstAfterMs, performance.now())
+      })
+      const finished = work.catch((error: unknown) => {
+        if (!(error instanceof Done)) throw error
+      })
+      await until(() => ollama.counts.tokens > 50)
+      await ollama.restart({ downMs })
+      backAtMs = performance.now()
+      isBack = true
+      await finished
+      expect(firstAfterMs - backAtMs).toBeLessThan(1_000)
+      await surefoot.close()
+    })
+  }
+
+  it('is noticed soon also while new calls keep coming', async () => {
+    await using pair = await startPair({ slots: 4 }, { slots: 4 })
+    const { ollama, surefoot } = pair
+    await ollama.fault(faults.refuse())
+    const calls = Array.from({ length: 8 }, (_, n) => surefoot.chat(`${n}`))
+    // The first probe of the last backend, after 1 s, is refused; the next one would be 2 s later.
+    await pause(1_200)
+    expect((await surefoot.backends())[0]!.breaker.state).toBe('open')
+    await ollama.fault()
+    const backAtMs = performance.now()
+    let answered = false
+    while (!answered) {
+      calls.push(surefoot.chat('more'))
+      void calls.at(-1)!.then(() => (answered = true))
+      await pause(5)
+      expect(performance.now() - backAtMs).toBeLessThan(1_000)
+    }
+    await Promise.all(calls)
+  })
+
+  it('a port that is closed for a few milliseconds costs few milliseconds', async () => {
+    await using pair = await startPair({ slots: 4 }, { slots: 4, retryDelayMs: 10 })
+    const startMs = performance.now()
+    for (let round = 0; round < 5; round++) {
+      await pair.ollama.fault(faults.refuse())
+      const calls = Array.from({ length: 20 }, (_, n) => pair.surefoot.chat(`${n}`))
+      await until(async () => (await pair.surefoot.backends())[0]!.breaker.state === 'open')
+      await pair.ollama.fault()
+      await Promise.all(calls)
+    }
+    expect((performance.now() - startMs) / 5).toBeLessThan(250)
+  })
+})
+
+class Done extends Error {}
