@@ -123,7 +123,8 @@ export class HealthCache {
   }
 
   #learn(inMemory: readonly string[] | undefined, installed: readonly string[] | undefined): void {
-    const { model } = this.#options
+    // Calls, and so what is known of a model, go by the one name that it has.
+    const model = canonicalModel(this.#options.model)
     if (installed !== undefined && includes(installed, model)) this.#backend.forgiveMissing(model)
     // While a call of ours is under way, a listed model may just be loading for it.
     if (inMemory === undefined || this.#backend.slots.held > 0) return

@@ -49,13 +49,17 @@ export class Prober {
   }
 
   #watch(): void {
-    if (this.#closed || this.#timer !== undefined || this.#probing) return
-    if (this.#backend.breaker.state !== 'open') {
+    if (this.#closed) return
+    const { state } = this.#backend.breaker
+    if (state !== 'open') {
       this.#wasAway = false
+      this.#timer?.cancel()
+      this.#timer = undefined
       // One that is let back in and fails again is not looked at every few milliseconds.
-      if (this.#backend.breaker.state === 'closed') this.#nextWaitedForMs = FIRST_WAITED_FOR_MS
+      if (state === 'closed') this.#nextWaitedForMs = FIRST_WAITED_FOR_MS
       return
     }
+    if (this.#timer !== undefined || this.#probing) return
     if (this.#backend.breaker.reason === 'CANNOT_CONNECT') this.#wasAway = true
     const delayMs = this.#isWaitedFor() ? this.#nextWaitedForMs : UNNEEDED_MS
     this.#dueAtMs = this.#nowMs() + delayMs

@@ -1,0 +1,223 @@
+import { createVirtualTime } from '@surefoot/testing'
+import { describe, expect, it } from 'vitest'
+
+import { readConfig } from '../config/read-config.ts'
+import { classify } from '../outcome/classify.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
+import { Backend } from './backend.ts'
+import { HealthCache } from './health.ts'
+
+const tag = (name: string) => ({ name, digest: 'sha256:abc', size: 1, modified_at: '2026-11-23T03:04:38Z' })
+
+/** A backend that answers from this object; a path that is not in it fails. */
+function createRig({ model = 'llama3.2', ttlMs = 30_000 } = {}) {
+  const time = createVirtualTime({ startAtMs: 1_800_000_000_000 })
+  const config = readConfig({ backends: 'http://a:1' })
+  const backend = new Backend('http://a:1', config, time, createTelemetry())
+  const asked: string[] = []
+  const rig = {
+    time,
+    backend,
+    asked,
+    /** How long each answer takes. */
+    delayMs: 4,
+    answers: {
+      '/api/version': { version: '0.32.15' },
+      '/api/tags': { models: [tag('llama3.2:latest'), tag('qwen3:8b')] },
+      '/api/ps': { models: [{ name: 'llama3.2:latest', expires_at: '2026-11-23T04:00:00Z' }] },
+    } as Record<string, unknown>,
+    cache: undefined as unknown as HealthCache,
+    /** The health, with time passing until it is there. */
+    async health(force = false) {
+      const health = rig.cache.health(force)
+      await time.advance(20)
+      return await health
+    },
+  }
+  const calls = {
+    async json(path: string) {
+      asked.push(path)
+      await new Promise<void>((resolve) => void time.timers.set(rig.delayMs, resolve))
+      if (!(path in rig.answers)) throw new Error('status 500')
+      return rig.answers[path]
+    },
+    isReachable: async () => true,
+  }
+  rig.cache = new HealthCache(backend, calls, { model, ttlMs }, time)
+  return rig
+}
+
+describe('what the health of a backend says apart', () => {
+  it('all is well', async () => {
+    const rig = createRig()
+    expect((await rig.health()).health).toEqual({
+      url: 'http://a:1',
+      reachable: true,
+      version: '0.32.15',
+      latencyMs: 4,
+      installed: ['llama3.2:latest', 'qwen3:8b'],
+      modelInstalled: true,
+      inMemory: ['llama3.2:latest'],
+      modelInMemory: true,
+      checkedAtMs: 1_800_000_000_004,
+    })
+  })
+
+  it("not reachable, in the guide's words; nothing else is claimed", async () => {
+    const rig = createRig()
+    rig.answers = {}
+    expect((await rig.health()).health).toEqual({
+      url: 'http://a:1',
+      reachable: false,
+      problem: 'Cannot connect to Ollama at http://a:1',
+      checkedAtMs: 1_800_000_000_004,
+    })
+    expect(rig.asked).toEqual(['/api/version'])
+  })
+
+  it("reachable, but the model is not installed, in the guide's words", async () => {
+    const rig = createRig({ model: 'mistral' })
+    expect((await rig.health()).health).toMatchObject({
+      reachable: true,
+      modelInstalled: false,
+      modelInMemory: false,
+      problem: 'Model mistral not found. Run: ollama pull mistral',
+    })
+  })
+
+  it('installed, but not in memory: that is no problem', async () => {
+    const rig = createRig()
+    rig.answers['/api/ps'] = { models: [] }
+    const { health } = await rig.health()
+    expect(health).toMatchObject({ modelInstalled: true, modelInMemory: false })
+    expect(health.problem).toBeUndefined()
+  })
+
+  it('a list that cannot be read says nothing of the model', async () => {
+    const rig = createRig()
+    delete rig.answers['/api/tags']
+    const { health } = await rig.health()
+    expect(health).toMatchObject({ reachable: true, problem: 'Ollama at http://a:1 does not list its models' })
+    expect(health).not.toHaveProperty('modelInstalled')
+    expect(health).toMatchObject({ modelInMemory: true })
+  })
+
+  it('nor does one of another form', async () => {
+    const rig = createRig()
+    rig.answers['/api/ps'] = { models: 'none' }
+    const { health } = await rig.health()
+    expect(health).not.toHaveProperty('modelInMemory')
+    expect(health.problem).toBe('Ollama at http://a:1 does not say which models are in memory')
+  })
+
+  it.each(['llama3.2', 'llama3.2:latest'])('a name without a tag means latest: %s', async (model) => {
+    expect((await createRig({ model }).health()).health).toMatchObject({ modelInstalled: true, modelInMemory: true })
+  })
+})
+
+describe('how often it is asked for', () => {
+  it('once in 30 s, however often somebody wants to know; the age is told', async () => {
+    const rig = createRig()
+    await rig.health()
+    await rig.time.advance(29_000)
+    expect((await rig.cache.health(false)).ageMs).toBe(29_012)
+    expect(rig.asked).toHaveLength(3)
+  })
+
+  it('once for all who want to know at the same time', async () => {
+    const rig = createRig()
+    const all = Array.from({ length: 50 }, () => rig.cache.health(true))
+    await rig.time.advance(20)
+    const [first, ...rest] = await Promise.all(all)
+    expect(rig.asked).toHaveLength(3)
+    for (const other of rest) expect(other.health).toBe(first!.health)
+  })
+
+  it('an old answer is given once more, at once, while it is found out anew', async () => {
+    const rig = createRig()
+    await rig.health()
+    await rig.time.advance(30_000)
+    rig.answers['/api/version'] = { version: '0.33.0' }
+    // No time passes: this must not wait for the backend.
+    expect((await rig.cache.health(false)).health).toMatchObject({ version: '0.32.15' })
+    await rig.time.advance(20)
+    expect((await rig.cache.health(false)).health).toMatchObject({ version: '0.33.0' })
+    expect(rig.asked).toHaveLength(6)
+  })
+
+  it('a very old one is not: then it is waited for', async () => {
+    const rig = createRig()
+    await rig.health()
+    await rig.time.advance(300_001)
+    rig.answers['/api/version'] = { version: '0.33.0' }
+    expect((await rig.health()).health).toMatchObject({ version: '0.33.0' })
+  })
+
+  it('at once when it is forced', async () => {
+    const rig = createRig()
+    await rig.health()
+    expect((await rig.health(true)).ageMs).toBeLessThan(20)
+    expect(rig.asked).toHaveLength(6)
+  })
+
+  it('what was last known is shown without asking', async () => {
+    const rig = createRig()
+    expect(rig.cache.last).toBeUndefined()
+    await rig.health()
+    expect(rig.cache.last).toMatchObject({ version: '0.32.15' })
+    expect(rig.asked).toHaveLength(3)
+  })
+})
+
+describe('what is learnt on the way', () => {
+  it.each(['llama3.2', 'llama3.2:latest'])('whether the default model is in memory: %s', async (model) => {
+    const rig = createRig({ model })
+    await rig.health()
+    expect(rig.backend.models.residency('llama3.2', rig.time.clock.monotonicMs())).toBe('in-memory')
+    rig.answers['/api/ps'] = { models: [] }
+    await rig.health(true)
+    expect(rig.backend.models.residency('llama3.2', rig.time.clock.monotonicMs())).toBe('absent')
+  })
+
+  it('not while a call is under way: a listed model may just be loading for it', async () => {
+    const rig = createRig()
+    rig.backend.lease('llama3.2')
+    await rig.health()
+    expect(rig.backend.models.residency('llama3.2', rig.time.clock.monotonicMs())).toBe('unknown')
+  })
+
+  it.each(['llama3.2', 'llama3.2:latest'])('that a model that was missing is there now: %s', async (model) => {
+    const rig = createRig({ model })
+    const missing = classify(
+      { kind: 'status', status: 404, body: '{"error":"model \'llama3.2\' not found"}', elapsedMs: 1 },
+      { backend: 'http://a:1', model: 'llama3.2' },
+    )
+    rig.backend.lease('llama3.2').end({ kind: 'failed', verdict: missing })
+    expect(rig.backend.isUsable('llama3.2', false)).toBe(false)
+    await rig.health()
+    expect(rig.backend.isUsable('llama3.2', false)).toBe(true)
+  })
+
+  it('which models it lacks, without asking; nothing while there is no list', async () => {
+    const rig = createRig()
+    expect(rig.cache.lacks('mistral')).toBe(false)
+    await rig.health()
+    expect(rig.cache.lacks('mistral')).toBe(true)
+    expect(rig.cache.lacks('llama3.2')).toBe(false)
+    expect(rig.cache.lacks('qwen3:8b')).toBe(false)
+    expect(rig.asked).toHaveLength(3)
+  })
+
+  it('reads the list again before it is held against a caller, but not twice in a second', async () => {
+    const rig = createRig()
+    await rig.health()
+    await rig.cache.recheck()
+    expect(rig.asked).toHaveLength(3)
+    await rig.time.advance(1_001)
+    rig.answers['/api/tags'] = { models: [tag('mistral:latest')] }
+    const recheck = rig.cache.recheck()
+    await rig.time.advance(20)
+    await recheck
+    expect(rig.cache.lacks('mistral')).toBe(false)
+  })
+})
