@@ -25,8 +25,9 @@ async function main(options: CliOptions): Promise<void> {
     config: {
       // On a terminal that says where to look, records would only be in the way.
       logLevel: process.env['LOG_LEVEL'] === undefined ? 'silent' : config.logLevel,
-      // The demo has a default of its own, which is not to win over what was set.
+      // The demo has defaults of its own, which are not to win over what was set.
       ...(process.env['OLLAMA_MAX_RETRIES'] !== undefined && { maxRetries: config.maxRetries }),
+      ...(process.env['OLLAMA_TIMEOUT'] !== undefined && { timeoutMs: config.timeoutMs }),
     },
   })
 

@@ -41,10 +41,11 @@ const STAND_INS = 2
 const STAND_IN_SETTINGS: SurefootConfig = { slots: 1, timeoutMs: 2000, retryDelayMs: 250 }
 
 /**
- * A person before a page would rather be told that nothing answers than wait on. And where every second answer is cut
- * on purpose, one of twenty calls meets four cuts in a row now and then: chance, that more tries rule out.
+ * A person before a page would rather be told that nothing answers than wait on, so both patiences are half or less.
+ * And where every second answer is cut on purpose, one of twenty calls meets four cuts in a row now and then: chance,
+ * which more tries rule out.
  */
-const DEMO_SETTINGS: SurefootConfig = { waitForReadyMs: 5000, maxRetries: 12 }
+const DEMO_SETTINGS: SurefootConfig = { waitForReadyMs: 5000, maxRetries: 12, timeoutMs: 30_000 }
 
 const REAL_TEST: TestSettings = { tokens: 40, patienceMs: 5000, restartMs: 1000 }
 const STAND_IN_TEST: TestSettings = { tokens: 12, patienceMs: 3000, restartMs: 1000 }

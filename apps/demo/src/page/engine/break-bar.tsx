@@ -17,15 +17,20 @@ const LABELS: Readonly<Record<BreakMode, { readonly short: string; readonly long
   cut: { short: 'Cut mid-answer', long: 'Every second answer breaks off after a dozen words.' },
 }
 
+const HANG_ALONE =
+  'Every second request is taken and never answered. There is no other backend to ask: it ends with a time-out.'
+
 /** What the break bar shows and does. */
 export interface BreakBarProps {
   readonly mode: BreakMode
+  /** With a single backend there is nobody else to ask when it hangs. */
+  readonly isAlone: boolean
   readonly isLocked: boolean
   readonly onChanged: () => void
 }
 
 /** The bar to break things with; one thing at a time. */
-export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNode {
+export function BreakBar({ mode, isAlone, isLocked, onChanged }: BreakBarProps): ReactNode {
   const [wanted, setWanted] = useState<{ readonly next: BreakMode; readonly before: BreakMode }>()
   const [problem, setProblem] = useState<string>()
   // Until the demo reports another mode the wanted one is shown, so that the button does not jump back and forth.
@@ -61,7 +66,7 @@ export function BreakBar({ mode, isLocked, onChanged }: BreakBarProps): ReactNod
         ))}
       </div>
       <p className="break-says" role="status">
-        {problem ?? LABELS[shown].long}
+        {problem ?? (shown === 'hang' && isAlone ? HANG_ALONE : LABELS[shown].long)}
       </p>
     </fieldset>
   )

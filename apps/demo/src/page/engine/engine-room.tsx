@@ -43,7 +43,12 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
           say={say}
         />
       ))}
-      <BreakBar mode={info?.mode ?? 'none'} isLocked={isTesting} onChanged={engine.refresh} />
+      <BreakBar
+        mode={info?.mode ?? 'none'}
+        isAlone={known.length === 1}
+        isLocked={isTesting}
+        onChanged={engine.refresh}
+      />
       <Reliability test={reliability.test} onStart={reliability.start} onStop={reliability.stop} />
     </>
   )
