@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { createShortCalls } from './short-calls.ts'
+import type { Read } from './short-calls.ts'
+
+// cockatiel's policies take their time from the process, so here it is vitest that drives it.
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const OK = { status: 200, body: '{"version":"0.32.15"}' }
+const hang: Read = (_path, signal) =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('aborted')))
+  })
+
+/** What a promise came to, and when. */
+async function outcome(promise: Promise<unknown>): Promise<{ value: unknown; afterMs: number }> {
+  const startedAtMs = Date.now()
+  const ended = promise.then(
+    (value) => ({ value, afterMs: Date.now() - startedAtMs }),
+    (error: unknown) => ({ value: error, afterMs: Date.now() - startedAtMs }),
+  )
+  await vi.advanceTimersByTimeAsync(20_000)
+  return await ended
+}
+
+describe('a short call', () => {
+  it('reads JSON', async () => {
+    const paths: string[] = []
+    const calls = createShortCalls(async (path) => {
+      paths.push(path)
+      return OK
+    })
+    expect(await calls.json('/api/version')).toEqual({ version: '0.32.15' })
+    expect(paths).toEqual(['/api/version'])
+  })
+
+  it('is tried once more after 50 ms', async () => {
+    let asked = 0
+    const calls = createShortCalls(async () => (++asked === 1 ? { status: 500, body: '' } : OK))
+    expect(await outcome(calls.json('/api/version'))).toEqual({ value: { version: '0.32.15' }, afterMs: 50 })
+  })
+
+  it('but not twice', async () => {
+    let asked = 0
+    const calls = createShortCalls(async () => {
+      asked++
+      throw new Error('refused')
+    })
+    expect((await outcome(calls.json('/api/version'))).value).toMatchObject({ message: 'refused' })
+    expect(asked).toBe(2)
+  })
+
+  it('ends after 3 s in all, and lets go of the socket', async () => {
+    let aborted = 0
+    const calls = createShortCalls((path, signal) => {
+      signal.addEventListener('abort', () => aborted++)
+      return hang(path, signal)
+    })
+    expect((await outcome(calls.json('/api/version'))).afterMs).toBe(3_000)
+    expect(aborted).toBe(1)
+  })
+
+  it('is spared a backend that fails again and again, for half a second', async () => {
+    let asked = 0
+    const calls = createShortCalls(async () => {
+      asked++
+      throw new Error('refused')
+    })
+    for (let count = 0; count < 10; count++) {
+      await Promise.all([calls.json('/api/tags').catch(() => {}), vi.advanceTimersByTimeAsync(50)])
+    }
+    expect(asked).toBeLessThan(10)
+    const before = asked
+    await vi.advanceTimersByTimeAsync(500)
+    await Promise.all([calls.json('/api/tags').catch(() => {}), vi.advanceTimersByTimeAsync(50)])
+    expect(asked).toBeGreaterThan(before)
+  })
+
+  it('what is not JSON is an error', async () => {
+    const calls = createShortCalls(async () => ({ status: 200, body: '<html>' }))
+    await expect(calls.json('/api/tags')).rejects.toThrow(SyntaxError)
+  })
+})
+
+describe('whether it answers at all', () => {
+  it('yes, no, and no answer within a second', async () => {
+    expect(await createShortCalls(async () => OK).isReachable()).toBe(true)
+    expect(await createShortCalls(async () => ({ status: 500, body: '' })).isReachable()).toBe(false)
+    expect(await outcome(createShortCalls(hang).isReachable())).toEqual({ value: false, afterMs: 1_000 })
+  })
+
+  it('is asked without retry, and whatever the other calls came to', async () => {
+    let asked = 0
+    const calls = createShortCalls(async () => {
+      asked++
+      throw new Error('refused')
+    })
+    for (let count = 0; count < 20; count++) expect(await calls.isReachable()).toBe(false)
+    expect(asked).toBe(20)
+  })
+})

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+
+import type { Call, CallContext, Layer, Reply } from './service.ts'
+import { createStack } from './stack.ts'
+
+describe('the stack', () => {
+  it('calls its layers from the caller down to the socket', async () => {
+    const passed: string[] = []
+    const named =
+      (name: string): Layer =>
+      (next) =>
+      (call, context) => {
+        passed.push(name)
+        return next(call, context)
+      }
+    const reply = {} as Reply
+    const stack = createStack({
+      transport: async () => {
+        passed.push('transport')
+        return reply
+      },
+      retry: named('retry'),
+      observe: named('observe'),
+      dispatch: named('dispatch'),
+      deadline: named('deadline'),
+    })
+    expect(await stack({} as Call, {} as CallContext)).toBe(reply)
+    expect(passed).toEqual(['observe', 'deadline', 'retry', 'dispatch', 'transport'])
+  })
+})
