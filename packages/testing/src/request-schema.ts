@@ -61,7 +61,7 @@ export function findShapeError(route: GenerationRoute, body: unknown): string | 
     return `json: cannot unmarshal ${goKind(body)} into Go value of type ${owner}.${name}`
   }
   for (const [key, value] of Object.entries(body as object)) {
-    const type = fields[key]
+    const type = Object.hasOwn(fields, key) ? fields[key] : undefined
     if (type !== undefined && !fits(value, type)) {
       return `json: cannot unmarshal ${goKind(value)} into Go struct field ${name}.${key} of type ${type}`
     }
@@ -124,7 +124,7 @@ const OPTION_TYPES: Readonly<Record<string, 'integer' | 'float32' | 'boolean' | 
 /** Ollama's error for an option of the wrong type, which it sends as 500; unknown options pass. */
 export function findOptionError(options: Readonly<Record<string, unknown>>): string | undefined {
   for (const [key, value] of Object.entries(options)) {
-    const type = OPTION_TYPES[key]
+    const type = Object.hasOwn(OPTION_TYPES, key) ? OPTION_TYPES[key] : undefined
     if (type === undefined || value === null) continue
     const kind = goKind(value)
     const fitting = type === 'integer' || type === 'float32' ? 'number' : type === 'boolean' ? 'bool' : 'array'
