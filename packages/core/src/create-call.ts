@@ -5,6 +5,9 @@ import { canonicalModel } from './backends/model-lists.ts'
 import type { Config } from './config/config.ts'
 import type { Call } from './service.ts'
 
+/** The longest name of a model, as in a chat body. */
+const LONGEST_MODEL = 256
+
 /**
  * Turns what a caller says into a call, and checks it: nothing that is known to be wrong reaches a backend.
  *
@@ -25,8 +28,16 @@ export function createCall(input: ChatInput, options: CallOptions, config: Confi
     kind: 'chat',
     model: canonicalModel(model),
     request,
-    body: Buffer.from(JSON.stringify(request)),
+    body: printed(request),
     buffered: options.buffered ?? false,
+  }
+}
+
+function printed(request: ChatRequest): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(request))
+  } catch {
+    throw invalid('The request holds something that cannot be written as JSON.')
   }
 }
 
@@ -47,10 +58,19 @@ function withSystem(messages: readonly ChatMessage[], system: string | undefined
   return [{ role: 'system', content: system }, ...messages]
 }
 
-function checkOptions({ system, temperature, model, deadlineMs }: CallOptions): void {
+/** Whether it can be listened to; callers in JavaScript pass other things too. */
+export function isSignal(value: unknown): value is AbortSignal {
+  return value instanceof EventTarget && 'aborted' in value
+}
+
+function checkOptions({ system, temperature, model, deadlineMs, signal }: CallOptions): void {
+  if (signal !== undefined && !isSignal(signal)) throw invalid('signal must be an AbortSignal.')
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
   if (model !== undefined && (typeof model !== 'string' || model.trim() === '')) {
     throw invalid('model must be a name that is not empty.')
+  }
+  if (model !== undefined && model.length > LONGEST_MODEL) {
+    throw invalid(`model must have at most ${LONGEST_MODEL} characters.`)
   }
   if (temperature !== undefined && !(typeof temperature === 'number' && temperature >= 0 && temperature <= 2)) {
     throw invalid('temperature must be a number from 0 to 2.')

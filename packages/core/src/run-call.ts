@@ -3,7 +3,7 @@ import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } fr
 
 import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
-import { createCall } from './create-call.ts'
+import { createCall, isSignal } from './create-call.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -31,7 +31,7 @@ export function runCall(
   const { runtime, config } = deps
   const id = deps.createId()
   const controller = new AbortController()
-  const { signal: callerSignal } = options
+  const callerSignal = isSignal(options.signal) ? options.signal : undefined
   const onCallerAbort = (): void => controller.abort(callerSignal?.reason)
   const cleanups: ((end: CallEnd) => void)[] = []
   const builder = new AnswerBuilder()

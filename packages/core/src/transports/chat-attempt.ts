@@ -207,6 +207,8 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   }
 
   #onSilence(silentMs: number): void {
+    // A status that says it all needs no end of its body.
+    if (this.#status !== 0 && this.#status !== 200) return this.#failStatus()
     const { limits } = this.#deps
     const decided = this.#gotToken || this.#looked === 'at the limit'
     if (decided && silentMs + 1 >= this.#silenceLimitMs()) {
