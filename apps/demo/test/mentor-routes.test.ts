@@ -96,6 +96,14 @@ describe('the mentor without a backend', () => {
     })
   })
 
+  it('tells the asker about a mistake of the question with a 4xx and no talk of the service', async () => {
+    await using parts = await startOnOllama()
+    await parts.ollama.fault({ kind: 'status', status: 400, message: 'the input length exceeds the context length' })
+    const response = await postJson(`${parts.demo.url}/api/mentor/chat/`, { message: 'A very long question' })
+    expect(response.status).toBe(422)
+    expect(await response.json()).toEqual({ success: false, error: expect.stringContaining('context') as string })
+  })
+
   it('stops the generation when the caller leaves', async () => {
     await using parts = await startOnOllama({}, { tokensPerSecond: 20 })
     const { demo, ollama } = parts

@@ -50,15 +50,17 @@ describe.skipIf(!canRun)('the page', () => {
   const turn = (): ReturnType<Page['locator']> => page.getByTestId('turn').last()
   const untilTurnIs = (state: string): Promise<void> => page.locator(`.turn[data-state=${state}]`).last().waitFor()
   const breakThings = async (mode: BreakMode): Promise<void> => {
-    const answered = page.waitForResponse((response) => response.url().endsWith('/demo/fault'))
-    await page.locator(`input[name=break][value=${mode}]`).check({ force: true })
-    await answered
+    await Promise.all([
+      page.waitForResponse((response) => response.url().endsWith('/demo/fault')),
+      page.locator(`input[name=break][value=${mode}]`).check(),
+    ])
   }
 
   it('says who answers, takes a class and shows the whole answer with how it came about', async () => {
     await using _demo = await start()
     await page.getByText('Stand-in Ollama').waitFor()
-    await page.getByRole('radio', { name: 'Class 9, Dr. Meera Nair' }).check({ force: true })
+    await page.locator('.stairs label', { hasText: '9' }).click()
+    await page.getByText('Class 9 with Dr. Meera Nair').waitFor()
     await ask('What is gravity?')
     await untilTurnIs('whole')
     expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is gravity?'))

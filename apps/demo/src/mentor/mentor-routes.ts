@@ -1,4 +1,4 @@
-import { SurefootError, type Surefoot } from '@surefoot/protocol'
+import { SurefootError, type ErrorCode, type Surefoot } from '@surefoot/protocol'
 import type { Context, Hono } from 'hono'
 
 import { systemPromptOf, teacherOfClass } from '../shared/teachers.ts'
@@ -11,6 +11,13 @@ export interface MentorDeps {
   /** Puts the addresses that people know into an error's text. */
   readonly withShownAddresses: (text: string) => string
 }
+
+/** What only the asker can put right; a model that is missing, for one, is not. */
+const OWN_MISTAKES: ReadonlyMap<ErrorCode, 400 | 413 | 422> = new Map([
+  ['INVALID_REQUEST', 400],
+  ['PAYLOAD_TOO_LARGE', 413],
+  ['CONTEXT_OVERFLOW', 422],
+])
 
 /** The guide's REST routes with its exact JSON, with and without the slash at the end. */
 export function addMentorRoutes(app: Hono, deps: MentorDeps): void {
@@ -41,6 +48,8 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
     })
   } catch (error) {
     if (!SurefootError.is(error)) throw error
+    const status = OWN_MISTAKES.get(error.code)
+    if (status !== undefined) return context.json({ success: false, error: error.message }, status)
     const details = withShownAddresses(`${error.message.replace(/[.!]$/, '')}. ${error.hint}`)
     return context.json(
       { success: false, error: 'Unable to connect to AI service. Please try again.', details },

@@ -9,7 +9,7 @@ const LABELS: Readonly<Record<BreakMode, { readonly short: string; readonly long
     short: 'Every 2nd fails',
     long: 'Every second request: the connection is reset before the first byte.',
   },
-  refuse: { short: 'Refuse', long: 'The backend is gone: connections are refused, until you mend it.' },
+  refuse: { short: 'Refuse', long: 'Connections are refused, as when Ollama has stopped, until you mend it.' },
   hang: {
     short: 'Hang',
     long: 'The first backend takes every second request and never answers: only another backend can help.',

@@ -43,12 +43,9 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
           say={say}
         />
       ))}
-      <BreakBar
-        mode={info?.mode ?? 'none'}
-        isAlone={known.length === 1}
-        isLocked={isTesting}
-        onChanged={engine.refresh}
-      />
+      {info !== undefined && (
+        <BreakBar mode={info.mode} isAlone={known.length === 1} isLocked={isTesting} onChanged={engine.refresh} />
+      )}
       <Reliability test={reliability.test} onStart={reliability.start} onStop={reliability.stop} />
     </>
   )
