@@ -276,9 +276,10 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
     const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
-    this.#cut(this.#controller, error)
     if (verdict.staleSockets === true) pool.renew()
+    // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
     this.#release({ kind: 'failed', verdict })
+    this.#cut(this.#controller, error)
     this.#refuse(error)
     this.#body.fail(error)
   }

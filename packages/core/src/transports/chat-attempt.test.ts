@@ -1,0 +1,313 @@
+import { getEventListeners } from 'node:events'
+
+import { createVirtualTime } from '@surefoot/testing'
+import type { Dispatcher } from 'undici'
+import { describe, expect, it } from 'vitest'
+
+import { Backend } from '../backends/backend.ts'
+import type { Residency } from '../backends/model-state.ts'
+import { readConfig } from '../config/read-config.ts'
+import type { AttemptFailure } from '../outcome/attempt-failure.ts'
+import type { Call, CallContext, Reply } from '../service.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
+import type { BackendPool } from './backend-pool.ts'
+import { createOllamaTransport } from './ollama.ts'
+
+// The socket is played by the test; with real ones see ../../test.
+
+const REQUEST = { messages: [{ role: 'user', content: 'What is water?' }] }
+const BASE = '"model":"llama3.2","created_at":"2026-11-23T03:31:41Z"'
+const line = (content: string): string =>
+  `{${BASE},"message":{"role":"assistant","content":"${content}"},"done":false}\n`
+const LAST = `{${BASE},"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}\n`
+
+function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
+  const time = createVirtualTime()
+  const config = readConfig({ backends: 'http://a:1' })
+  const backend = new Backend('http://a:1', config, time, createTelemetry())
+  if (residency !== 'unknown') backend.models.observed('llama3.2', residency, 0)
+  const abort = new AbortController()
+  const events: unknown[] = []
+  const told: string[] = []
+  let handler: Dispatcher.DispatchHandler | undefined
+  let over = false
+  const controller = {
+    // As undici does: it tells of the abort at once, and of one end only.
+    abort(reason: Error) {
+      if (over) return
+      over = true
+      told.push('cut')
+      handler?.onResponseError?.(controller, reason)
+    },
+    pause: () => told.push('pause'),
+    resume: () => told.push('resume'),
+  } as unknown as Dispatcher.DispatchController
+  const pool = {
+    dispatch(method: string, path: string, _body: Buffer, given: Dispatcher.DispatchHandler) {
+      told.push(`${method} ${path}`)
+      handler = given
+      handler.onRequestStart?.(controller, {})
+    },
+    renew: () => told.push('renew'),
+  } as unknown as BackendPool
+  const rig = {
+    time,
+    backend,
+    abort,
+    events,
+    told,
+    looks: [] as number[],
+    /** What a look into the memory finds. */
+    found: 'unknown' as Residency,
+    reply: undefined as unknown as Promise<Reply>,
+    answer: (status = 200, headers = {}) => handler?.onResponseStart?.(controller, status, headers, ''),
+    send: (text: string) => handler?.onResponseData?.(controller, Buffer.from(text)),
+    end() {
+      over = true
+      handler?.onResponseEnd?.(controller, {})
+    },
+    breakOff(code: string) {
+      over = true
+      handler?.onResponseError?.(controller, Object.assign(new Error(code), { code }))
+    },
+    listeners: () => getEventListeners(abort.signal, 'abort').length,
+    /** What the attempt failed with. */
+    async failure() {
+      const error = (await rig.reply.catch((failure: unknown) => failure)) as AttemptFailure
+      return error.verdict
+    },
+    /** The text of the whole answer. */
+    async text() {
+      let text = ''
+      for await (const { text: more } of (await rig.reply).body) text += more
+      return text
+    },
+    /** Nothing of it is left. */
+    expectGone() {
+      expect(backend.slots.held).toBe(0)
+      expect(time.pendingTimers).toBe(0)
+      expect(rig.listeners()).toBe(0)
+    },
+  }
+  const transport = createOllamaTransport({
+    config,
+    runtime: time,
+    poolOf: () => pool,
+    lookIntoMemory: async () => {
+      rig.looks.push(time.clock.monotonicMs())
+      backend.models.observed('llama3.2', rig.found, time.clock.monotonicMs())
+    },
+  })
+  const call: Call = {
+    kind: 'chat',
+    model: 'llama3.2',
+    request: { ...REQUEST, ...request },
+    body: Buffer.from('{}'),
+    buffered: false,
+  }
+  const context: CallContext = {
+    id: 'run-1',
+    signal: abort.signal,
+    abort: (reason) => abort.abort(reason),
+    deadlineAtMs: 900_000,
+    attempt: 1,
+    exclude: new Set(),
+    lease: backend.lease('llama3.2'),
+    emit: (event) => events.push(event),
+    defer: () => {},
+  }
+  rig.reply = transport(call, context)
+  rig.reply.catch(() => {})
+  return rig
+}
+
+describe('an attempt', () => {
+  it('answers with the first token in hand, and holds its slot to the end of the stream', async () => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('Wa'))
+    const reply = await rig.reply
+    expect(reply.backend).toBe('http://a:1')
+    rig.send(line('ter') + LAST)
+    expect(rig.backend.slots.held).toBe(1)
+    rig.end()
+    expect(await rig.text()).toBe('Water')
+    expect(rig.told).toEqual(['POST /api/chat'])
+    expect(rig.backend.attempts).toEqual({ succeeded: 1, failed: 0, neutral: 0 })
+    rig.expectGone()
+  })
+
+  it('a connection that stays open after the final line is cut, and it was whole all the same', async () => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('Water') + LAST)
+    expect(await rig.text()).toBe('Water')
+    await rig.time.advance(250)
+    expect(rig.told).toContain('cut')
+    expect(rig.backend.attempts.succeeded).toBe(1)
+    rig.expectGone()
+  })
+
+  it.each([
+    ['an end without the mark', (rig: ReturnType<typeof createRig>) => rig.end(), 'STREAM_INTERRUPTED'],
+    [
+      'an error line',
+      (rig: ReturnType<typeof createRig>) => rig.send('{"error":"unexpected EOF"}\n'),
+      'STREAM_INTERRUPTED',
+    ],
+    ['a bad line', (rig: ReturnType<typeof createRig>) => rig.send('oops\n'), 'STREAM_INTERRUPTED'],
+    ['a cut', (rig: ReturnType<typeof createRig>) => rig.breakOff('UND_ERR_SOCKET'), 'STREAM_INTERRUPTED'],
+  ] as const)('%s in the middle is a failure, never a short answer', async (_name, breaks, code) => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('Wa'))
+    breaks(rig)
+    await expect(rig.text()).rejects.toMatchObject({ verdict: { error: { code } } })
+    expect(rig.backend.attempts.failed).toBe(1)
+    rig.expectGone()
+  })
+
+  it('a socket that died while it was idle asks for fresh ones', async () => {
+    const rig = createRig()
+    rig.breakOff('ECONNRESET')
+    expect(await rig.failure()).toMatchObject({ class: 'connect', cheap: true })
+    expect(rig.told).toContain('renew')
+    rig.expectGone()
+  })
+
+  it('an error status is read to its end, and judged with its Retry-After', async () => {
+    const rig = createRig()
+    rig.answer(429, { 'retry-after': '7' })
+    rig.send('{"error":"too ')
+    rig.send('many"}')
+    rig.end()
+    expect(await rig.failure()).toMatchObject({ class: 'overload', sameAfterMs: 7_000, cheap: true })
+    rig.expectGone()
+  })
+
+  it('of an endless error body only the beginning is read', async () => {
+    const rig = createRig()
+    rig.answer(500)
+    for (let count = 0; count < 5; count++) rig.send('x'.repeat(1_000))
+    expect(await rig.failure()).toMatchObject({ error: { code: 'BACKEND_FAILED' } })
+    expect(rig.told).toContain('cut')
+    rig.expectGone()
+  })
+})
+
+describe('silence', () => {
+  it('of a model in memory is a failure after 60 s', async () => {
+    const rig = createRig({ residency: 'in-memory' })
+    rig.found = 'in-memory'
+    await rig.time.advance(59_999)
+    expect(rig.backend.slots.held).toBe(1)
+    await rig.time.advance(2)
+    expect(await rig.failure()).toMatchObject({ retry: 'elsewhere', error: { code: 'RESPONSE_TIMEOUT' } })
+    expect(rig.told).toContain('cut')
+    expect(rig.backend.attempts).toEqual({ succeeded: 0, failed: 1, neutral: 0 })
+    rig.expectGone()
+  })
+
+  it('of a model that is found to be loading goes on, up to 600 s, and the caller is told', async () => {
+    const rig = createRig()
+    rig.found = 'loading'
+    await rig.time.advance(1_000)
+    expect(rig.looks).toEqual([1_000])
+    expect(rig.events).toEqual([{ type: 'loading', model: 'llama3.2', backend: 'http://a:1' }])
+    await rig.time.advance(598_000)
+    expect(rig.backend.slots.held).toBe(1)
+    await rig.time.advance(2_000)
+    expect(await rig.failure()).toMatchObject({ error: { code: 'RESPONSE_TIMEOUT' } })
+    expect(rig.events).toHaveLength(1)
+    rig.expectGone()
+  })
+
+  it('in the middle is a failure after 60 s since the last token', async () => {
+    const rig = createRig()
+    rig.answer()
+    for (let count = 0; count < 10; count++) {
+      rig.send(line('x'))
+      await rig.time.advance(59_000)
+    }
+    await rig.time.advance(1_001)
+    await expect(rig.text()).rejects.toMatchObject({
+      verdict: { class: 'stream', error: { code: 'RESPONSE_TIMEOUT' } },
+    })
+    rig.expectGone()
+  })
+
+  it.each([{ format: 'json' }, { tools: [{}] }])('with %j may last 180 s: text is held back then', async (request) => {
+    const rig = createRig({ residency: 'in-memory', request })
+    rig.found = 'in-memory'
+    rig.answer()
+    rig.send(line('x'))
+    await rig.time.advance(179_000)
+    expect(rig.backend.slots.held).toBe(1)
+    await rig.time.advance(1_001)
+    await expect(rig.text()).rejects.toMatchObject({ verdict: { error: { code: 'RESPONSE_TIMEOUT' } } })
+  })
+
+  it('while the reader takes its time is not held against the backend', async () => {
+    const rig = createRig()
+    rig.answer()
+    for (let count = 0; count < 300; count++) rig.send(line('x'))
+    expect(rig.told).toContain('pause')
+    await rig.time.advance(600_000)
+    const text = rig.text()
+    await rig.time.advance(0)
+    expect(rig.told).toContain('resume')
+    rig.send(LAST)
+    rig.end()
+    expect(await text).toBe('x'.repeat(300))
+    expect(rig.backend.attempts).toEqual({ succeeded: 1, failed: 0, neutral: 0 })
+    rig.expectGone()
+  })
+})
+
+describe('a caller who leaves', () => {
+  it('cuts the generation at once; that is held against nobody', async () => {
+    const rig = createRig({ residency: 'in-memory' })
+    rig.answer()
+    rig.send(line('Wa'))
+    const reason = new Error('left')
+    rig.abort.abort(reason)
+    expect(rig.told).toContain('cut')
+    rig.expectGone()
+    await expect(rig.text()).rejects.toBe(reason)
+    expect(rig.backend.attempts).toEqual({ succeeded: 0, failed: 0, neutral: 1 })
+  })
+
+  it('by leaving the loop does the same', async () => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('Wa') + line('ter'))
+    for await (const { text } of (await rig.reply).body) {
+      expect(text).toBe('Wa')
+      break
+    }
+    expect(rig.told).toContain('cut')
+    rig.expectGone()
+  })
+
+  it('during a load is released at once; the load goes on, and its answer is cut at the first byte', async () => {
+    const rig = createRig({ residency: 'absent' })
+    const reason = new Error('left')
+    rig.abort.abort(reason)
+    await expect(rig.reply).rejects.toBe(reason)
+    expect(rig.told).toEqual(['POST /api/chat'])
+    expect(rig.backend.slots.held).toBe(1)
+    expect(rig.listeners()).toBe(0)
+    await rig.time.advance(20_000)
+    rig.answer()
+    expect(rig.told).toContain('cut')
+    rig.expectGone()
+    expect(rig.backend.attempts).toEqual({ succeeded: 0, failed: 0, neutral: 1 })
+  })
+
+  it('before it began sends nothing', async () => {
+    const rig = createRig()
+    rig.abort.abort(new Error('left'))
+    await expect(rig.reply).rejects.toThrow('left')
+    rig.expectGone()
+  })
+})
