@@ -10,23 +10,14 @@ import type { BackendPool } from './backend-pool.ts'
 import { readChatLine } from './chat-line.ts'
 import { DeltaQueue } from './delta-queue.ts'
 import { LineSplitter } from './ndjson.ts'
+import { Patience } from './patience.ts'
+import type { SilenceLimits } from './patience.ts'
 import { retryAfterMs } from './retry-after.ts'
-import { SilenceWatch } from './silence-watch.ts'
 
 /** Of an error body only the beginning is read. */
 const LARGEST_ERROR_BYTES = 4096
 /** After the final line the connection may take this long to end properly before it is cut. */
 const LINGER_MS = 250
-/** After this much silence it is found out whether the model is being loaded. */
-const LOOK_AFTER_MS = 1_000
-
-/** The longest silences, in milliseconds. */
-export interface SilenceLimits {
-  /** To the first token of a model in memory, and between two tokens. */
-  readonly quietMs: number
-  /** To the first token while the model is being loaded. */
-  readonly loadMs: number
-}
 
 /** What one attempt needs. */
 export interface AttemptDeps {
@@ -41,7 +32,7 @@ export interface AttemptDeps {
 }
 
 /**
- * One `/api/chat` exchange over a socket, from the request to the final line. It judges silence, tells the lease about the
+ * One `/api/chat` exchange over a socket, from the request to the final line. It tells the lease about the
  * first token and the end, and ends exactly once however it ends.
  */
 export class ChatAttempt implements Dispatcher.DispatchHandler {
@@ -51,7 +42,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   readonly #startedAtMs: number
   readonly #body: DeltaQueue
   readonly #lines: LineSplitter
-  readonly #silence: SilenceWatch
+  readonly #patience: Patience
   #commit!: (reply: Reply) => void
   #refuse!: (error: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
@@ -60,8 +51,6 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   #errorBody = ''
   #gotToken = false
   #final: Final | undefined
-  #toldLoading = false
-  #looked: 'no' | 'early' | 'at the limit' = 'no'
   /** The caller has been answered; nothing more reaches it. */
   #settled = false
   /** The lease has been given back. */
@@ -82,11 +71,14 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
       (paused) => this.#onPause(paused),
     )
     this.#lines = new LineSplitter((line) => this.#onLine(line))
-    this.#silence = new SilenceWatch(
-      deps.runtime,
-      () => this.#silenceLimitMs(),
-      (silentMs) => this.#onSilence(silentMs),
-    )
+    this.#patience = new Patience({
+      runtime: deps.runtime,
+      limits: deps.limits,
+      residency: () => deps.lease.residency(),
+      lookIntoMemory: deps.lookIntoMemory,
+      onLoading: () => this.#onLoading(),
+      onSilent: (silentMs) => this.#onSilent(silentMs),
+    })
     deps.context.signal.addEventListener('abort', this.#onAbort)
   }
 
@@ -94,7 +86,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   start(): void {
     const { call, context, pool } = this.#deps
     if (context.signal.aborted) return this.#onAbort()
-    if (this.#mayBeLoading()) this.#tellLoading()
+    this.#patience.start()
     pool.dispatch('POST', '/api/chat', call.body, this)
   }
 
@@ -110,13 +102,14 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status
     this.#retryAfterMs = retryAfterMs(headers['retry-after'], this.#deps.runtime.clock.nowMs())
+    if (status > 200) this.#patience.refused()
     // The caller had left while the model was being loaded: now it is loaded, and the generation can be cut.
     if (this.#settled && !this.#released) this.#cut(controller, new DOMException('Aborted', 'AbortError'))
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled && this.#final === undefined) return
-    this.#silence.heard()
+    this.#patience.heard()
     if (this.#status !== 200) {
       this.#errorBody += chunk.toString('utf8', 0, LARGEST_ERROR_BYTES)
       if (this.#errorBody.length >= LARGEST_ERROR_BYTES) this.#failStatus()
@@ -165,6 +158,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#body.push(delta)
     if (this.#gotToken || !isToken) return
     this.#gotToken = true
+    this.#patience.token()
     this.#deps.lease.firstToken()
     this.#commit({ backend: this.#deps.lease.backend.name, body: this.#body })
   }
@@ -172,7 +166,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   #onFinal(final: Final): void {
     this.#final = final
     this.#settled = true
-    this.#silence.stop()
+    this.#patience.stop()
     this.#stopListening()
     this.#deps.lease.firstToken()
     this.#body.finish(final)
@@ -184,57 +178,27 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** While the reader takes its time, the backend's silence is our own doing. */
   #onPause(paused: boolean): void {
     // Before the first token nobody can read yet.
     if (paused && !this.#gotToken) return
     if (paused) {
-      this.#silence.stop()
+      this.#patience.pause()
       this.#controller?.pause()
-    } else if (!this.#settled) {
-      this.#silence.heard()
-      this.#silence.again()
+    } else {
+      if (!this.#settled) this.#patience.resume()
       this.#controller?.resume()
-    } else this.#controller?.resume()
+    }
   }
 
-  #silenceLimitMs(): number {
-    const { limits, lease } = this.#deps
-    if (this.#gotToken) return limits.quietMs
-    if (this.#looked === 'no' && lease.residency() !== 'in-memory') return Math.min(LOOK_AFTER_MS, limits.quietMs)
-    if (this.#looked !== 'at the limit') return limits.quietMs
-    return this.#mayBeLoading() ? Math.max(limits.loadMs, limits.quietMs) : limits.quietMs
+  #onLoading(): void {
+    const { context, call, lease } = this.#deps
+    if (!this.#settled) context.emit({ type: 'loading', model: call.model, backend: lease.backend.name })
   }
 
-  #onSilence(silentMs: number): void {
+  #onSilent(silentMs: number): void {
     // A status that says it all needs no end of its body.
     if (this.#status !== 0 && this.#status !== 200) return this.#failStatus()
-    const { limits } = this.#deps
-    const decided = this.#gotToken || this.#looked === 'at the limit'
-    if (decided && silentMs + 1 >= this.#silenceLimitMs()) {
-      return this.#fail({ kind: 'silence', silentMs, gotToken: this.#gotToken })
-    }
-    // Silence can be a load, which takes minutes and must not be cut (F5, F23): look before judging.
-    this.#looked = silentMs + 1 >= limits.quietMs ? 'at the limit' : 'early'
-    void this.#deps.lookIntoMemory().then(() => {
-      if (this.#released || this.#gotToken) return
-      if (!this.#settled && this.#mayBeLoading()) this.#tellLoading()
-      this.#silence.again()
-    })
-  }
-
-  #mayBeLoading(): boolean {
-    const residency = this.#deps.lease.residency()
-    // What was found out is forgotten after a while, but a load takes minutes.
-    if (residency === 'unknown') return this.#toldLoading
-    return residency === 'absent' || residency === 'loading'
-  }
-
-  #tellLoading(): void {
-    if (this.#toldLoading) return
-    this.#toldLoading = true
-    const { context, call, lease } = this.#deps
-    context.emit({ type: 'loading', model: call.model, backend: lease.backend.name })
+    this.#fail({ kind: 'silence', silentMs, gotToken: this.#gotToken })
   }
 
   readonly #onAbort = (): void => {
@@ -248,9 +212,9 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#stopListening()
     this.#refuse(reason)
     this.#body.fail(reason)
-    const loading = this.#status === 0 && this.#mayBeLoading()
+    const loading = this.#status === 0 && this.#patience.mayBeLoading
     if (loading && this.#controller !== undefined) return
-    this.#silence.stop()
+    this.#patience.stop()
     this.#cut(this.#controller, reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError'))
     this.#release({ kind: 'left' })
   }
@@ -292,7 +256,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   #release(end: AttemptEnd): void {
     if (this.#released) return
     this.#released = true
-    this.#silence.stop()
+    this.#patience.stop()
     this.#linger?.cancel()
     this.#deps.lease.end(end)
   }

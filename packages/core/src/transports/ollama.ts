@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, Service } from '../service.ts'
 import type { BackendPool } from './backend-pool.ts'
 import { ChatAttempt } from './chat-attempt.ts'
-import type { SilenceLimits } from './chat-attempt.ts'
+import type { SilenceLimits } from './patience.ts'
 
 /** What the transport is built with. */
 export interface OllamaTransportDeps {

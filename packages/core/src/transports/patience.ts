@@ -1,0 +1,121 @@
+import type { Residency } from '../backends/model-state.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { SilenceWatch } from './silence-watch.ts'
+
+/** After this much silence it is found out whether the model is being loaded. */
+const LOOK_AFTER_MS = 1_000
+
+/** The longest silences, in milliseconds. */
+export interface SilenceLimits {
+  /** To the first token of a model in memory, and between two tokens. */
+  readonly quietMs: number
+  /** To the first token while the model is being loaded. */
+  readonly loadMs: number
+}
+
+/** What it is built with. */
+export interface PatienceDeps {
+  readonly runtime: Runtime
+  readonly limits: SilenceLimits
+  /** What is known of the model now. */
+  readonly residency: () => Residency
+  /** Looks into the backend's memory now; what it finds is in `residency()` afterwards. */
+  readonly lookIntoMemory: () => Promise<void>
+  /** Called once when the model turns out to be loading. */
+  readonly onLoading: () => void
+  /** Called when it has been silent for too long. */
+  readonly onSilent: (silentMs: number) => void
+}
+
+/**
+ * How long one attempt is waited for. Before the first token silence can be a load, which takes minutes and must not be
+ * cut (F5, F23): so it looks into the backend's memory, once early and once more before it judges.
+ */
+export class Patience {
+  readonly #deps: PatienceDeps
+  readonly #watch: SilenceWatch
+  #looked: 'no' | 'early' | 'at the limit' = 'no'
+  /** Nothing more is to be found out: the next silence is one. */
+  #decided = false
+  #gotToken = false
+  #toldLoading = false
+  #stopped = false
+
+  constructor(deps: PatienceDeps) {
+    this.#deps = deps
+    this.#watch = new SilenceWatch(
+      deps.runtime,
+      () => this.#limitMs(),
+      (silentMs) => this.#onSilence(silentMs),
+    )
+  }
+
+  /** The model may be loading: an abort now would make it start anew. */
+  get mayBeLoading(): boolean {
+    const residency = this.#deps.residency()
+    // What was found out is forgotten after a while, but a load takes minutes.
+    if (residency === 'unknown') return this.#toldLoading
+    return residency === 'absent' || residency === 'loading'
+  }
+
+  /** The request goes out: what is known already is told. */
+  start(): void {
+    if (this.mayBeLoading) this.#tellLoading()
+  }
+
+  heard(): void {
+    this.#watch.heard()
+  }
+
+  /** The first token is here: from now on silence is silence. */
+  token(): void {
+    this.#gotToken = true
+    this.#decided = true
+  }
+
+  /** The status says it all; the end of the body is not worth a look. */
+  refused(): void {
+    this.#decided = true
+  }
+
+  /** While the reader takes its time, the backend's silence is our own doing. */
+  pause(): void {
+    this.#watch.stop()
+  }
+
+  resume(): void {
+    if (this.#stopped) return
+    this.#watch.heard()
+    this.#watch.again()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#watch.stop()
+  }
+
+  #limitMs(): number {
+    const { limits, residency } = this.#deps
+    if (this.#gotToken) return limits.quietMs
+    if (this.#looked === 'no' && residency() !== 'in-memory') return Math.min(LOOK_AFTER_MS, limits.quietMs)
+    if (this.#looked !== 'at the limit') return limits.quietMs
+    return this.mayBeLoading ? Math.max(limits.loadMs, limits.quietMs) : limits.quietMs
+  }
+
+  #onSilence(silentMs: number): void {
+    const decided = this.#decided || this.#looked === 'at the limit'
+    if (decided && silentMs + 1 >= this.#limitMs()) return this.#deps.onSilent(silentMs)
+    this.#looked = silentMs + 1 >= this.#deps.limits.quietMs ? 'at the limit' : 'early'
+    void this.#deps.lookIntoMemory().then(() => {
+      if (this.#stopped || this.#gotToken) return
+      if (this.mayBeLoading) this.#tellLoading()
+      this.#watch.again()
+    })
+  }
+
+  #tellLoading(): void {
+    if (this.#toldLoading) return
+    this.#toldLoading = true
+    this.#deps.onLoading()
+  }
+}
