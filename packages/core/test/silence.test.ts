@@ -155,7 +155,7 @@ describe('a model that has to be loaded', () => {
     aheadMs = 40_000
     run.stop()
     await run.answer.catch(() => {})
-    await until(async () => (await surefoot.backends())[0]!.inFlight === 0)
+    await until(() => ollama.counts.openRequests === 0)
     expect(ollama.counts).toMatchObject({ loads: 1, abortedLoads: 0 })
   })
 
