@@ -28,7 +28,7 @@ const BROKEN = new AttemptFailure(
   'http://a:1',
 )
 
-async function* body(texts: readonly string[], failure?: unknown): Reply['body'] {
+async function* body(texts: readonly string[], failure?: Error): Reply['body'] {
   yield* texts.map(delta)
   if (failure !== undefined) throw failure
   return FINAL

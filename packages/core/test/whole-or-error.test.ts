@@ -204,7 +204,7 @@ describe('an answer is whole, or a clear error', () => {
   it('the words of a backend with a path or an address are cleaned', async () => {
     await using pair = await startPair({}, { maxRetries: 0, promptRetry: false })
     await pair.ollama.fault(
-      faults.status(500, { message: 'open /home/jo/secret/blob: Post "http://jo:pw@10.0.0.1/x": no such file' }),
+      faults.status(500, { message: 'open /srv/jo/secret/blob: Post "http://jo:pw@10.0.0.1/x": no such file' }),
     )
     const error = await failureOf(pair.surefoot.chat('hi'))
     expect(error.message).not.toMatch(/jo|pw|10\.0/)

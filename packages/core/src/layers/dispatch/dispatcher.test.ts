@@ -293,7 +293,7 @@ describe('the choice of the backend', () => {
   it('takes turns among equals', () => {
     const rig = createRig(three)
     const names = Array.from({ length: 6 }, () => nameOf(rig.ask()))
-    expect(names.toSorted()).toEqual([
+    expect(names.map(String).toSorted()).toEqual([
       'http://a:1',
       'http://a:1',
       'http://b:1',
