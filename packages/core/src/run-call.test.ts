@@ -36,7 +36,7 @@ async function* body(texts: readonly string[], failure?: Error): Reply['body'] {
 
 /** A stack that answers with these texts, or breaks after them. */
 const answers =
-  (texts: readonly string[], failure?: unknown): Service =>
+  (texts: readonly string[], failure?: Error): Service =>
   async (_call, context) => {
     context.emit({ type: 'attempt', attempt: 1, backend: 'http://a:1' })
     return { backend: 'http://a:1', body: body(texts, failure) }
