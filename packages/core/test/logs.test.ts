@@ -91,8 +91,9 @@ describe('log', () => {
       if (seen.failure !== undefined) errors.push({ ...(seen.failure as object), partial: undefined })
       await surefoot.chat(question, { system: 'SYSTEM-CANARY' }).catch((error: unknown) => errors.push(error))
     }
+    await ollama.fault(faults.hang())
+    errors.push(await failureOf(surefoot.chat(question, { deadlineMs: 20 })))
     await ollama.fault()
-    errors.push(await failureOf(surefoot.chat(question, { deadlineMs: 0.01 })))
     errors.push(await failureOf(surefoot.chat({ messages: [{ role: 'user', content: 7 as unknown as string }] })))
     errors.push(
       await failureOf(surefoot.chat({ messages: [{ role: question, content: question }], stream: 7 as never })),
