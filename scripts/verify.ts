@@ -17,17 +17,18 @@ const violations = (check: () => Parameters<typeof violationToLine>[0][]) => ():
 // Not every registry has the part of oxlint that knows types for every platform; Linux has it, and so has CI.
 const hasTypesForLint = canResolve(`@oxlint-tsgolint/${process.platform}-${process.arch}/package.json`)
 
-// The order is from the quickest answer to the slowest; `packages` needs what `build` made.
+// The order is from the quickest answer to the slowest, but lint sees the types of a package through what `types` made of
+// it, and `packages` needs what `build` made.
 const STEPS: Readonly<Record<string, Check>> = {
   format: () => runCommand('oxfmt', ['--check']),
-  [hasTypesForLint ? 'lint' : 'lint without types']: () =>
-    runCommand('oxlint', ['--deny-warnings', ...(hasTypesForLint ? ['--type-aware'] : [])]),
   imports: violations(checkImports),
   hygiene: violations(checkHygiene),
   // Loaded late: it imports sources of the packages, and a broken one is a fault of this step alone.
   reference: async () => (await import('./check-reference.ts')).checkReference(),
   // Forced, because an incremental build keeps errors that a change of the options has ended.
   types: () => runCommand('tsc', ['-b', '--force']),
+  [hasTypesForLint ? 'lint' : 'lint without types']: () =>
+    runCommand('oxlint', ['--deny-warnings', ...(hasTypesForLint ? ['--type-aware'] : [])]),
   'types of tests': () => runCommand('tsc', ['-p', 'tsconfig.tests.json']),
   'types of scripts': () => runCommand('tsc', ['-p', 'scripts']),
   'unused code': () => runCommand('knip', ['--no-progress']),
