@@ -5,14 +5,13 @@ import type { Run, Surefoot } from '@surefoot/protocol'
 import { destination, pino } from 'pino'
 import type { Logger } from 'pino'
 
-import { Backend } from './backends/backend.ts'
 import { Fleet } from './backends/fleet.ts'
-import { HealthCache } from './backends/health.ts'
+import { createMember } from './backends/member.ts'
+import type { Member } from './backends/member.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
-import { Prober } from './backends/prober.ts'
-import { createShortCalls } from './backends/short-calls.ts'
 import type { SurefootConfig } from './config/config.ts'
 import { readConfig } from './config/read-config.ts'
+import type { Connect } from './connection.ts'
 import { healthReport, modelInfos } from './health-report.ts'
 import { createDeadline } from './layers/deadline.ts'
 import { createDispatch } from './layers/dispatch/dispatch.ts'
@@ -27,11 +26,8 @@ import { createStack } from './stack.ts'
 import { logTelemetry } from './telemetry/log.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
-import { BackendPool } from './transports/backend-pool.ts'
+import { connect as connectByUndici } from './transports/connect.ts'
 import { createOllamaTransport } from './transports/ollama.ts'
-
-/** Probes have sockets of their own: streams must not starve them. And no list of models is larger than 16 MiB. */
-const PROBE_POOL = { poolConnections: 1, poolMaxSize: 2, connectTimeoutMs: 1_000, largestBodyBytes: 16 * 1024 * 1024 }
 
 /** What can be put in the place of the real things. */
 export interface SurefootDeps {
@@ -43,6 +39,8 @@ export interface SurefootDeps {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** @default `crypto.randomUUID` */
   readonly createId?: () => string
+  /** The way to each backend. @default an undici pool for chats and a small one for probes */
+  readonly connect?: Connect
 }
 
 /** A Surefoot that lives in this process; it can also be listened to. */
@@ -66,23 +64,16 @@ export interface LocalSurefoot extends Surefoot {
  * ```
  */
 export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = {}): LocalSurefoot {
-  const { runtime = systemRuntime, createId = randomUUID, env = process.env } = deps
+  const { runtime = systemRuntime, createId = randomUUID, env = process.env, connect = connectByUndici } = deps
   const config = readConfig(given, env)
   const logger = deps.logger ?? pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }))
   const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
   logTelemetry(telemetry, logger)
 
-  const members = config.backends.map((url) => {
-    const backend = new Backend(url, config, runtime, telemetry)
-    const pool = new BackendPool(url, config)
-    const probePool = new BackendPool(url, PROBE_POOL)
-    const calls = createShortCalls((path, signal) => probePool.get(path, signal))
-    const health = new HealthCache(backend, calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
-    const prober = config.earlyClose ? new Prober(backend, calls, runtime, () => dispatcher.waiting > 0) : undefined
-    return { backend, pool, probePool, calls, health, prober }
-  })
+  const isWaitedFor = (): boolean => dispatcher.waiting > 0
+  const members = config.backends.map((url) => createMember(url, { config, runtime, telemetry, connect, isWaitedFor }))
   const memberOf = new Map(members.map((member) => [member.backend.name, member]))
-  const member = (name: string): (typeof members)[number] => memberOf.get(name) as (typeof members)[number]
+  const member = (name: string): Member => memberOf.get(name) as Member
   const fleet = new Fleet(members.map(({ backend }) => backend))
   const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
     for (const { prober } of members) prober?.hurry()
@@ -106,8 +97,9 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     transport: createOllamaTransport({
       config,
       runtime,
-      poolOf: (name) => member(name).pool,
-      lookIntoMemory: ({ backend, model }) => lookIntoMemory(backend, model, member(backend.name).calls, runtime),
+      connectionOf: (name) => member(name).connection,
+      lookIntoMemory: ({ backend, model }) =>
+        lookIntoMemory(backend, model, member(backend.name).connection.calls, runtime),
     }),
   })
 
@@ -130,8 +122,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   }
   const close = async (): Promise<void> => {
     await Promise.all(running)
-    for (const { prober } of members) prober?.close()
-    await Promise.all(members.flatMap(({ pool, probePool }) => [pool.destroy(), probePool.destroy()]))
+    await Promise.all(members.map((each) => each.close()))
   }
 
   telemetry.emit({ type: 'client-init', backends: fleet.backends.map(({ name }) => name), model: config.model })
@@ -160,12 +151,12 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       throw new SurefootError({ code: 'CANNOT_CONNECT', message: `Cannot connect to Ollama at ${names}` })
     },
     backends: async () =>
-      members.map(({ backend, pool, health }) => ({
+      members.map(({ backend, connection, health }) => ({
         url: backend.name,
         breaker: backend.breakerStatus(fleet.isLast(backend, config.model)),
         inFlight: backend.slots.held,
         slots: backend.slots.size,
-        sockets: pool.sockets,
+        sockets: connection.sockets,
         attempts: { ...backend.attempts },
         ...(health.last !== undefined && { health: health.last }),
       })),

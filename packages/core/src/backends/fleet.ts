@@ -1,38 +1,73 @@
 import type { Backend } from './backend.ts'
 
-/** All backends, and the questions that take more than one of them to answer. */
+/** All backends, and the questions that take more than one of them to answer. They come and go while it runs. */
 export class Fleet {
-  readonly backends: readonly Backend[]
+  #backends: readonly Backend[]
+  readonly #listeners = new Set<() => void>()
+  readonly #unsubscribe = new Map<Backend, () => void>()
 
   constructor(backends: readonly Backend[]) {
-    this.backends = backends
+    this.#backends = backends
+    for (const backend of backends) this.#listenTo(backend)
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#backends
+  }
+
+  /** From now on calls may go there. */
+  add(backend: Backend): void {
+    this.#backends = [...this.#backends, backend]
+    this.#listenTo(backend)
+    this.#changed()
+  }
+
+  /** No new call goes there; what runs there is left alone. */
+  remove(backend: Backend): void {
+    this.#backends = this.#backends.filter((other) => other !== backend)
+    this.#unsubscribe.get(backend)?.()
+    this.#unsubscribe.delete(backend)
+    this.#changed()
+  }
+
+  /** Calls back whenever something changed at one of them: what was impossible may be possible now. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** No other backend can take a call for this model: this one is tried sooner than it would be among several. */
   isLast(backend: Backend, model: string): boolean {
-    return this.backends.every((other) => other === backend || !other.isUsable(model, false))
+    return this.#backends.every((other) => other === backend || !other.isUsable(model, false))
   }
 
   /** The backends an attempt for this model may go to, whether or not a slot is free. */
   usable(model: string): Backend[] {
-    return this.backends.filter((backend) => backend.isUsable(model, this.isLast(backend, model)))
+    return this.#backends.filter((backend) => backend.isUsable(model, this.isLast(backend, model)))
   }
 
   /** Whether a backend other than those would take an attempt. */
   hasOther(model: string, than: ReadonlySet<string>): boolean {
-    return this.backends.some((backend) => !than.has(backend.name) && backend.isUsable(model, false))
+    return this.#backends.some((backend) => !than.has(backend.name) && backend.isUsable(model, false))
   }
 
   /** Since when no breaker has been closed, however often one was probed meanwhile; `undefined` while one is. */
   get downSinceMs(): number | undefined {
-    const times = this.backends.map((backend) => backend.breaker.downSinceMs)
+    const times = this.#backends.map((backend) => backend.breaker.downSinceMs)
     return times.reduce<number | undefined>(
       (latest, time) => (latest === undefined || time === undefined ? undefined : Math.max(latest, time)),
       Number.NEGATIVE_INFINITY,
     )
   }
 
-  byName(name: string): Backend | undefined {
-    return this.backends.find((backend) => backend.name === name)
+  #listenTo(backend: Backend): void {
+    this.#unsubscribe.set(
+      backend,
+      backend.onChange(() => this.#changed()),
+    )
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
   }
 }

@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest'
 import { Backend } from '../backends/backend.ts'
 import type { Residency } from '../backends/model-state.ts'
 import { readConfig } from '../config/read-config.ts'
+import type { Connection } from '../connection.ts'
 import type { AttemptFailure } from '../outcome/attempt-failure.ts'
 import type { Call, CallContext, Reply } from '../service.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
-import type { BackendPool } from './backend-pool.ts'
 import { createOllamaTransport } from './ollama.ts'
 
 // The socket is played by the test; with real ones see ../../test.
@@ -42,14 +42,14 @@ function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
     pause: () => told.push('pause'),
     resume: () => told.push('resume'),
   } as unknown as Dispatcher.DispatchController
-  const pool = {
+  const connection = {
     dispatch(method: string, path: string, _body: Buffer, given: Dispatcher.DispatchHandler) {
       told.push(`${method} ${path}`)
       handler = given
       handler.onRequestStart?.(controller, {})
     },
     renew: () => told.push('renew'),
-  } as unknown as BackendPool
+  } as unknown as Connection
   const rig = {
     time,
     backend,
@@ -92,7 +92,7 @@ function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
   const transport = createOllamaTransport({
     config,
     runtime: time,
-    poolOf: () => pool,
+    connectionOf: () => connection,
     lookIntoMemory: async () => {
       rig.looks.push(time.clock.monotonicMs())
       backend.models.observed('llama3.2', rig.found, time.clock.monotonicMs())

@@ -1,12 +1,12 @@
 import type { Dispatcher } from 'undici'
 
 import type { AttemptEnd, Lease } from '../backends/lease.ts'
+import type { Connection } from '../connection.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
-import type { BackendPool } from './backend-pool.ts'
 import { readChatLine } from './chat-line.ts'
 import { DeltaQueue } from './delta-queue.ts'
 import { LineSplitter } from './ndjson.ts'
@@ -24,7 +24,7 @@ export interface AttemptDeps {
   readonly call: Call
   readonly context: CallContext
   readonly lease: Lease
-  readonly pool: BackendPool
+  readonly connection: Connection
   readonly limits: SilenceLimits
   readonly runtime: Runtime
   /** Looks into the backend's memory now; what it finds is in the lease's `residency()` afterwards. */
@@ -84,10 +84,10 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   /** Sends the request. */
   start(): void {
-    const { call, context, pool } = this.#deps
+    const { call, context, connection } = this.#deps
     if (context.signal.aborted) return this.#onAbort()
     this.#patience.start()
-    pool.dispatch('POST', '/api/chat', call.body, this)
+    connection.dispatch('POST', '/api/chat', call.body, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -230,7 +230,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   }
 
   #fail(failure: Failure): void {
-    const { lease, call, pool } = this.#deps
+    const { lease, call, connection } = this.#deps
     if (this.#settled) {
       // Nobody waits any more; only the lease is still held.
       this.#cut(this.#controller, new DOMException('Aborted', 'AbortError'))
@@ -240,7 +240,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
     const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
-    if (verdict.staleSockets === true) pool.renew()
+    if (verdict.staleSockets === true) connection.renew()
     // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
     this.#release({ kind: 'failed', verdict })
     this.#cut(this.#controller, error)

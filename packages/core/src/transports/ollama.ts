@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts'
+import type { Connection } from '../connection.ts'
 import type { Lease } from '../backends/lease.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, Service } from '../service.ts'
-import type { BackendPool } from './backend-pool.ts'
 import { ChatAttempt } from './chat-attempt.ts'
 import type { SilenceLimits } from './patience.ts'
 
@@ -10,12 +10,12 @@ import type { SilenceLimits } from './patience.ts'
 export interface OllamaTransportDeps {
   readonly config: Config
   readonly runtime: Runtime
-  readonly poolOf: (backend: string) => BackendPool
+  readonly connectionOf: (backend: string) => Connection
   readonly lookIntoMemory: (lease: Lease) => Promise<void>
 }
 
 /** The bottom of the stack: one attempt on the leased backend, always streamed. */
-export function createOllamaTransport({ config, runtime, poolOf, lookIntoMemory }: OllamaTransportDeps): Service {
+export function createOllamaTransport({ config, runtime, connectionOf, lookIntoMemory }: OllamaTransportDeps): Service {
   return (call, context) => {
     const { lease } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
@@ -23,7 +23,7 @@ export function createOllamaTransport({ config, runtime, poolOf, lookIntoMemory 
       call,
       context,
       lease,
-      pool: poolOf(lease.backend.name),
+      connection: connectionOf(lease.backend.name),
       limits: silenceLimits(call, config),
       runtime,
       lookIntoMemory: () => lookIntoMemory(lease),

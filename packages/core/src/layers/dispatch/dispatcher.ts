@@ -42,7 +42,7 @@ export class Dispatcher {
     this.#options = options
     this.#runtime = runtime
     this.#onWait = onWait
-    for (const backend of fleet.backends) backend.onChange(() => this.#pump())
+    fleet.onChange(() => this.#pump())
   }
 
   /** Calls that wait, over all models. */
