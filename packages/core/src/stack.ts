@@ -12,7 +12,7 @@ export interface Layers {
 /** The whole product in one order, read from top to bottom: the caller is above, the socket below. */
 export function createStack(layers: Layers): Service {
   const outermostFirst: Layer[] = [
-    layers.observe, //  one log record and the metrics of the call
+    layers.observe, //  tells telemetry how the call began and ended; telemetry/log.ts writes the lines
     layers.deadline, // one time budget for the whole call, carried down
     layers.retry, //    judges an outcome, waits with nothing leased, tries again
     layers.dispatch, // waits for a slot on an eligible backend, takes queue place, breaker permit and slot as one lease

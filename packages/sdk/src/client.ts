@@ -4,7 +4,7 @@ import type { BackendStatus, HealthReport, ModelInfo, Surefoot } from '@surefoot
 import { createConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { errorToFault } from './fault.ts'
-import { DEFAULT_FALLBACK } from './options.ts'
+import { DEFAULT_FALLBACK } from './fallback.ts'
 import type { ClientOptions } from './options.ts'
 import { createRemoteRun } from './remote-run.ts'
 import { systemRuntime } from './runtime/system.ts'

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest'
 
 import { createFakeSurefoot, delta } from '../test/fake-surefoot.ts'
 import { createClient } from './client.ts'
-import type { Fallback } from './options.ts'
+import type { Fallback } from './fallback.ts'
 
 const NOBODY = 'http://127.0.0.1:1'
 const TEXT = "I'm having trouble connecting. Please try again."

@@ -1,6 +1,10 @@
 import type { ChatAnswer, ChatInput, SurefootError } from '@surefoot/protocol'
 
-import type { Fallback } from './options.ts'
+/** What a chat answers when nothing can: a text, a function that makes one, or `false` for the error itself. */
+export type Fallback = string | false | ((error: SurefootError, input: ChatInput) => string | Promise<string>)
+
+/** The guide's sentence for a chat that nothing can answer. */
+export const DEFAULT_FALLBACK = "I'm having trouble connecting. Please try again."
 
 /** What is known of the call that failed. */
 export interface FailedCall {

@@ -23,5 +23,7 @@ export type {
   ToolCall,
 } from '@surefoot/protocol'
 export { createClient } from './client.ts'
-export { DEFAULT_FALLBACK, DEFAULT_SILENCE_MS } from './options.ts'
-export type { ClientFetch, ClientHeaders, ClientOptions, ConnectionOptions, Fallback } from './options.ts'
+export { DEFAULT_FALLBACK } from './fallback.ts'
+export type { Fallback } from './fallback.ts'
+export { DEFAULT_SILENCE_MS } from './options.ts'
+export type { ClientFetch, ClientHeaders, ClientOptions, ConnectionOptions } from './options.ts'

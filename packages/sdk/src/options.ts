@@ -1,13 +1,10 @@
-import type { ChatInput, SurefootError } from '@surefoot/protocol'
+import type { Fallback } from './fallback.ts'
 
 /** Headers of one request. */
 export type ClientHeaders = Readonly<Record<string, string>>
 
 /** A `fetch` to use instead of the global one. */
 export type ClientFetch = (url: string, init: RequestInit) => Promise<Response>
-
-/** What a chat answers when nothing can: a text, a function that makes one, or `false` for the error itself. */
-export type Fallback = string | false | ((error: SurefootError, input: ChatInput) => string | Promise<string>)
 
 /** How the Surefoot server is reached. */
 export interface ConnectionOptions {
@@ -33,9 +30,6 @@ export interface ClientOptions extends ConnectionOptions {
    */
   readonly fallback?: Fallback | undefined
 }
-
-/** The guide's sentence for a chat that nothing can answer. */
-export const DEFAULT_FALLBACK = "I'm having trouble connecting. Please try again."
 
 /** More than four of the server's pings, which come every 10 s. */
 export const DEFAULT_SILENCE_MS = 45_000

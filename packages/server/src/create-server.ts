@@ -7,7 +7,7 @@ import { SurefootError } from '@surefoot/protocol'
 
 import { createFetchHandler } from './fetch-handler.ts'
 import type { FetchHandlerOptions } from './fetch-handler.ts'
-import { isLoopback, refuseOpenBinding } from './http/auth.ts'
+import { isLoopback, refuseOpenBinding } from './http/loopback.ts'
 import { errorToOllamaResponse } from './http/errors.ts'
 import { watchConnections } from './http/connections.ts'
 

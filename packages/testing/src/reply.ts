@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { createPieceWriter } from './body-faults.ts'
 import type { Fault } from './fault.ts'
 import { goJson } from './go-json.ts'
-import { pause, untilAborted } from './pause.ts'
 import { resetSocket } from './reset-socket.ts'
 
 /** Above this size Go's server stops counting and sends one chunk (the size of its buffer). */
@@ -39,7 +39,6 @@ export function createReply(
   signal: AbortSignal,
   options: { closeAfter: () => boolean; beforeEnd: () => void },
 ): Reply {
-  let sentBytes = 0
   let isChunked = false
 
   const writeHead = (status: number, headers: Headers): void => {
@@ -66,38 +65,13 @@ export function createReply(
     return Buffer.concat([Buffer.from(`${size}\r\n`), body, Buffer.from('\r\n')])
   }
 
-  const writePieces = async (body: string): Promise<void> => {
-    const write = (piece: Buffer): boolean => response.write(framed(piece))
-    const bytes = Buffer.from(body)
-    if (fault?.kind === 'drip') {
-      const size = fault.pieceBytes ?? 1
-      for (let at = 0; at < bytes.length; at += size) {
-        write(bytes.subarray(at, at + size))
-        await pause(fault.everyMs ?? 1, signal)
-      }
-    } else if (fault?.kind === 'reset-at-byte') {
-      const left = (fault.atByte ?? 64) - sentBytes
-      sentBytes += bytes.length
-      if (bytes.length < left) write(bytes)
-      else {
-        if (left > 0)
-          await new Promise<void>((resolve) => response.write(framed(bytes.subarray(0, left)), () => resolve()))
-        else response.flushHeaders()
-        // One turn lets the bytes reach the client before the RST overtakes them.
-        await pause(0, signal)
-        resetSocket(response.socket)
-        await untilAborted(signal)
-      }
-    }
-  }
-
-  const isPiecewise = fault?.kind === 'drip' || fault?.kind === 'reset-at-byte'
+  const writePieces = createPieceWriter(response, fault, signal, framed)
 
   const finish = async (body: string): Promise<void> => {
-    if (isPiecewise && body !== '') await writePieces(body)
+    if (writePieces !== undefined && body !== '') await writePieces(body)
     options.beforeEnd()
     const end = isChunked ? LAST_CHUNK : ''
-    response.end(isPiecewise || body === '' ? end : framed(body) + end)
+    response.end(writePieces !== undefined || body === '' ? end : framed(body) + end)
   }
 
   const reply: Reply = {
@@ -125,7 +99,7 @@ export function createReply(
       ])
     },
     chunk(text) {
-      if (isPiecewise) return writePieces(text)
+      if (writePieces !== undefined) return writePieces(text)
       if (response.write(framed(text))) return undefined
       return drained(response, signal)
     },

@@ -17,7 +17,7 @@ export async function setBreakMode(mode: BreakMode): Promise<void> {
 }
 
 /** Runs the reliability test and hands over its events as they come. */
-export async function runReliabilityTest(
+export async function requestReliabilityTest(
   onEvent: (event: ReliabilityEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {

@@ -2,11 +2,10 @@ import type { BreakerStatus } from '@surefoot/protocol'
 
 import type { Config } from '../config/config.ts'
 import { backendName } from '../config/backend-url.ts'
-import type { Verdict } from '../outcome/verdict.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Breaker } from './breaker.ts'
-import type { BreakerOutcome } from './breaker.ts'
+import { breakerOutcome } from './breaker-outcome.ts'
 import type { AttemptEnd, Lease } from './lease.ts'
 import { ModelStates } from './model-state.ts'
 import { Slots } from './slots.ts'
@@ -139,21 +138,4 @@ export class Backend {
   #epoch(monotonicMs: number): number {
     return Math.round(this.#runtime.clock.nowMs() + monotonicMs - this.#now())
   }
-}
-
-/** Whom a failure is held against: only what the backend itself did wrong counts for its breaker. */
-function breakerOutcome(how: AttemptEnd): BreakerOutcome {
-  if (how.kind === 'whole') return 'success'
-  if (how.kind === 'left') return 'neutral'
-  const counted: Record<Verdict['class'], BreakerOutcome> = {
-    connect: 'failure',
-    node: 'failure',
-    stream: 'failure',
-    client: 'neutral',
-    missing: 'neutral',
-    model: 'neutral',
-    overload: 'neutral',
-    loading: 'neutral',
-  }
-  return counted[how.verdict.class]
 }

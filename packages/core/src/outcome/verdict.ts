@@ -19,7 +19,7 @@ export interface Verdict {
   readonly cheap: boolean
   /** Where asking again makes sense: not at all, only on another backend, or also on the same one. */
   readonly retry: 'never' | 'elsewhere' | 'anywhere'
-  /** The first retry may go at once; false after overload and a Retry-After. */
+  /** The first retry may go at once to the same backend; false after overload and a Retry-After. */
   readonly prompt: boolean
   /** The same backend is not asked before that. */
   readonly sameAfterMs?: number

@@ -4,7 +4,7 @@ import { createRemoteTarget } from './check/remote-target.ts'
 import { runSeries } from './check/request-series.ts'
 import type { Series } from './check/request-series.ts'
 import type { Target } from './check/target.ts'
-import { breakersOf, headingOf, healthToAdvice, healthToLines, seriesToSummary } from './check/text.ts'
+import { breakersOf, headingOf, healthToAdvice, healthToLines, seriesToSummary } from './check/summary.ts'
 import type { Environment } from './environment.ts'
 import { reportError } from './report-error.ts'
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 import { createFakeSurefoot } from '../../test/fake-surefoot.ts'
 import { createServer } from '../create-server.ts'
-import { isLoopback } from './auth.ts'
+import { isLoopback } from './loopback.ts'
 
 async function setup(keys: string[] = ['first-key', 'second-key']) {
   const surefoot = createFakeSurefoot()

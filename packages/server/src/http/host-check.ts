@@ -1,7 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { MiddlewareHandler } from 'hono'
 
-import { isLoopback } from './auth.ts'
+import { isLoopback } from './loopback.ts'
 
 /**
  * Refuses requests that name a foreign host while the server is bound to loopback. A page elsewhere can let its own

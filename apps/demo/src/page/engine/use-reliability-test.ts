@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 
 import { TEST_SIZES, type ReliabilityEvent, type TestLoad, type TestSide } from '../../shared/demo-api.ts'
-import { runReliabilityTest } from '../demo-client.ts'
+import { requestReliabilityTest } from '../demo-client.ts'
 
 /** One question of the test: not asked yet, on its way, or how it ended. */
 export type Dot = { readonly state: 'idle' | 'asked' | 'ok' | 'failed'; readonly title: string }
@@ -80,7 +80,7 @@ export function useReliabilityTest(): {
     const controller = new AbortController()
     running.current = controller
     setTest({ ...idleTest(), phase: 'running', says: 'Starting …' })
-    runReliabilityTest((event) => setTest((state) => testAfterEvent(state, event)), controller.signal)
+    requestReliabilityTest((event) => setTest((state) => testAfterEvent(state, event)), controller.signal)
       .then(() => setTest((state) => (state.phase === 'running' ? { ...state, phase: 'failed', says: LOST } : state)))
       .catch((error: unknown) => {
         if (controller.signal.aborted) setTest(idleTest())

@@ -6,7 +6,7 @@ import { SurefootError } from '@surefoot/protocol'
 import { createStandIn, faults } from '@surefoot/testing'
 import { pino } from 'pino'
 
-import { secondsOf } from './text.ts'
+import { secondsOf } from './summary.ts'
 
 /** The stand-in takes this long for its first token, so that the state half-open lasts long enough to be seen. */
 const FIRST_TOKEN_MS = 150

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 
 import { runSeries } from './request-series.ts'
 import type { Target } from './target.ts'
-import { seriesToSummary } from './text.ts'
+import { seriesToSummary } from './summary.ts'
 
 function targetOf(ask: Target['ask']): Target {
   return { name: 'a test', ask, health: () => Promise.reject(new Error('not asked')), async [Symbol.asyncDispose]() {} }

@@ -1,7 +1,7 @@
 import { errorToSurefootError } from '../../http/errors.ts'
 import { questionAt, SYSTEM } from './questions.ts'
 import type { Target } from './target.ts'
-import { secondsOf } from './text.ts'
+import { secondsOf } from './summary.ts'
 
 /** How one request ended. */
 export interface RequestOutcome {
