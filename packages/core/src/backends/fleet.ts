@@ -43,7 +43,9 @@ export class Fleet {
 
   /** The backends an attempt for this model may go to, whether or not a slot is free. */
   usable(model: string): Backend[] {
-    return this.#backends.filter((backend) => backend.isUsable(model, this.isLast(backend, model)))
+    const usable = this.#backends.filter((backend) => backend.isUsable(model, false))
+    // Where one is usable no other is the last; where none is, each of them is.
+    return usable.length > 0 ? usable : this.#backends.filter((backend) => backend.isUsable(model, true))
   }
 
   /** Whether a backend other than those would take an attempt. */
