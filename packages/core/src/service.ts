@@ -41,6 +41,11 @@ export interface CallContext {
   readonly reason?: ErrorCode | undefined
   /** Backends that failed this call already; `dispatch` prefers others. */
   readonly exclude: ReadonlySet<string>
+  /**
+   * Begin only on a backend outside `exclude` that is idle for this model and has it in memory, and only at once: else
+   * `dispatch` rejects with `NotFree`. Set by `hedge` for its second attempt.
+   */
+  readonly onlyIfIdle?: boolean | undefined
   /** The place and permission of this attempt; set by `dispatch`, for `transport` alone. */
   readonly lease?: Lease | undefined
   /** Tells the caller what happens meanwhile. */
