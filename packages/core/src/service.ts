@@ -7,9 +7,11 @@ import type {
   ErrorCode,
   LoadingEvent,
   QueuedEvent,
+  ResumedEvent,
   SurefootError,
 } from '@surefoot/protocol'
 
+import type { ContinuationMode } from './backends/continuation-mode.ts'
 import type { Lease } from './backends/lease.ts'
 
 /** What is asked for. A layer that does not concern a kind passes it on. */
@@ -21,6 +23,30 @@ export interface Call {
   readonly body: Buffer
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */
   readonly buffered: boolean
+  /** Whether a broken stream may be gone on from; absent: as configured. */
+  readonly resume?: boolean | undefined
+}
+
+/** The half of an answer that its caller has already, and what must be known to go on from it. */
+export interface ContinueFrom {
+  /** What the backend is to go on after; never ends in white space. */
+  readonly text: string
+  /** Tokens it took, as far as they were counted. */
+  readonly tokens: number
+  /** Digest of the model that wrote it; where it is not known only the backend it broke on may go on. */
+  readonly digest: string | undefined
+  /** The backend it broke on last. */
+  readonly brokenOn: string
+  /** Backends that fell silent in the middle, and when, on the monotonic clock: not asked before they are seen alive. */
+  readonly silentAtMs: ReadonlyMap<string, number>
+  /** The proven way to go on; set by `dispatch`, for `transport` alone. */
+  readonly mode?: ContinuationMode | undefined
+}
+
+/** What one call has cost so far, counted by every layer that sends attempts. */
+export interface Spent {
+  /** Failed attempts that cost a backend work. */
+  costly: number
 }
 
 /** What accompanies one call down the stack; one object a call, never shared. */
@@ -48,8 +74,12 @@ export interface CallContext {
   readonly onlyIfIdle?: boolean | undefined
   /** The place and permission of this attempt; set by `dispatch`, for `transport` alone. */
   readonly lease?: Lease | undefined
+  /** The half answer to go on from; set by `resume`, which shows nothing of it again. */
+  readonly continueFrom?: ContinueFrom | undefined
+  /** Shared by all attempts of the call; set by `resume`. */
+  readonly spent?: Spent | undefined
   /** Tells the caller what happens meanwhile. */
-  emit(event: QueuedEvent | LoadingEvent | AttemptEvent): void
+  emit(event: QueuedEvent | LoadingEvent | AttemptEvent | ResumedEvent): void
   /** Runs once when the call has ended, with how it ended. */
   defer(cleanup: (end: CallEnd) => void): void
 }
