@@ -102,17 +102,16 @@ export class Breaker {
   get failures(): number {
     if (this.#state.kind === 'open') return this.#state.failures
     if (this.#state.kind === 'half-open') return 0
-    return this.#failuresAround(
-      this.#row.findLastIndex(({ outcome }) => outcome === 'success' || outcome === 'failure'),
-    )
+    const latest = this.#row.findLastIndex(({ outcome }) => outcome === 'success' || outcome === 'failure')
+    return this.#failuresAround(latest)
   }
 
   /** When one call may probe, while open. The last backend of a model is tried sooner than one of several. */
   nextProbeMs(isLast: boolean): number | undefined {
     if (this.#state.kind !== 'open') return undefined
     const { openMs, earlyClose } = this.#options
-    const early = Math.min(FIRST_LAST_PROBE_MS * 2 ** (this.#openings - 1), LONGEST_LAST_PROBE_MS)
-    return this.#state.sinceMs + (isLast && earlyClose ? Math.min(openMs, early) : openMs)
+    const early = Math.min(FIRST_LAST_PROBE_MS * 2 ** (this.#openings - 1), LONGEST_LAST_PROBE_MS, openMs)
+    return this.#state.sinceMs + (isLast && earlyClose ? early : openMs)
   }
 
   /** Whether an attempt would be admitted now. Changes nothing. */
@@ -157,9 +156,8 @@ export class Breaker {
         if (counts()) this.#succeed(admission, nowMs)
       },
       end: (outcome, nowMs, reason) => {
-        const counted = counts()
+        if (!counts()) return
         admission.ended = true
-        if (!counted) return
         this.#end(admission, outcome, nowMs, reason)
         this.#forgetFinal()
       },
