@@ -18,6 +18,7 @@ import { createDispatch } from './layers/dispatch/dispatch.ts'
 import { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { createObserve } from './layers/observe.ts'
 import { createRetry } from './layers/retry/retry.ts'
+import { LoadOptions } from './load-options.ts'
 import { runCall } from './run-call.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -71,7 +72,10 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   logTelemetry(telemetry, logger)
 
   const isWaitedFor = (): boolean => dispatcher.waiting > 0
-  const members = config.backends.map((url) => createMember(url, { config, runtime, telemetry, connect, isWaitedFor }))
+  const loadOptions = new LoadOptions()
+  const loadOptionsOf = (model: string): Readonly<Record<string, unknown>> => loadOptions.of(model)
+  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, loadOptionsOf }
+  const members = config.backends.map((url) => createMember(url, memberDeps))
   const memberOf = new Map(members.map((member) => [member.backend.name, member]))
   const member = (name: string): Member => memberOf.get(name) as Member
   const fleet = new Fleet(members.map(({ backend }) => backend))

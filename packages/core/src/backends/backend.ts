@@ -2,16 +2,26 @@ import type { BreakerStatus } from '@surefoot/protocol'
 
 import type { Config } from '../config/config.ts'
 import { backendName } from '../config/backend-url.ts'
+import type { Verdict } from '../outcome/verdict.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Breaker } from './breaker.ts'
 import { breakerOutcome } from './breaker-outcome.ts'
 import type { AttemptEnd, Lease } from './lease.ts'
+import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
+import type { Readiness } from './model-state.ts'
 import { Slots } from './slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
 const MISSING_MS = 30_000
+
+/** What brings models into the memory of a backend. */
+export interface ModelLoader {
+  want(model: string): void
+  loading(model: string): LoadProgress | undefined
+  expectedMs(model: string): number | undefined
+}
 
 /** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
 export class Backend {
@@ -26,6 +36,8 @@ export class Backend {
   readonly #listeners = new Set<() => void>()
   /** Orders backends by last use, so that equals take turns. */
   lastLeaseAt = 0
+  /** Without one, models are loaded by whichever call comes first. */
+  loader: ModelLoader | undefined
 
   constructor(url: string, config: Config, runtime: Runtime, telemetry: Telemetry) {
     this.url = url
@@ -44,7 +56,7 @@ export class Backend {
         failures: change.failures,
         reason: change.reason,
       })
-      this.#changed()
+      this.changed()
     })
   }
 
@@ -52,6 +64,11 @@ export class Backend {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Tells whoever listens that something is possible now that was not before. */
+  changed(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   /** Whether an attempt for this model could be admitted, a free slot aside. */
@@ -64,6 +81,27 @@ export class Backend {
   usableAtMs(model: string, isLast: boolean): number | undefined {
     const times = [this.breaker.nextProbeMs(isLast), this.models.avoided(model, this.#now(), isLast)?.untilMs]
     return times.reduce((latest, time) => (time === undefined ? latest : Math.max(latest ?? 0, time)), undefined)
+  }
+
+  /** Whether an attempt for this model can begin at once, or its model has to be looked for or loaded first. */
+  readiness(model: string): Readiness {
+    if (this.loader === undefined) return 'ready'
+    return this.loader.loading(model) === undefined ? this.models.readiness(model, this.#now()) : 'loading'
+  }
+
+  /** The load of this model under way. */
+  loading(model: string): LoadProgress | undefined {
+    return this.loader?.loading(model)
+  }
+
+  /** How long a load of this model takes here, in milliseconds; `undefined` until one was seen. */
+  expectedLoadMs(model: string): number | undefined {
+    return this.loader?.expectedMs(model)
+  }
+
+  /** Looks for the model, or loads it; idempotent. Listeners are told when `readiness` may have changed. */
+  want(model: string): void {
+    this.loader?.want(model)
   }
 
   /** Takes slot and permit; only after `isUsable` and a free slot. */
@@ -86,21 +124,38 @@ export class Backend {
         this.slots.giveBack(model)
         this.#record(how, model)
         permit.end(breakerOutcome(how), this.#now(), how.kind === 'failed' ? how.verdict.error.code : '')
-        this.#changed()
+        this.changed()
       },
     }
   }
 
-  /** It was away and answers again. */
+  /**
+   * A load of ours failed. It is held against model and backend as a call's failure would be, and calls then find out for
+   * themselves: so each gets the error that is its own.
+   */
+  loadFailed(model: string, verdict: Verdict, sinceMs: number): void {
+    const nowMs = this.#now()
+    this.#learn(verdict, model)
+    this.models.asked(model, nowMs)
+    // It is no attempt and holds no permit, lest a probing load of minutes keep everybody away. What began before the
+    // breaker last moved does not move it.
+    const isHeld = breakerOutcome({ kind: 'failed', verdict }) === 'failure' && this.breaker.sinceMs <= sinceMs
+    if (isHeld && this.breaker.admits(nowMs, false)) {
+      this.breaker.admit(nowMs).end('failure', nowMs, verdict.error.code)
+    }
+  }
+
+  /** It was away and answers again: whatever was in its memory is gone. */
   returned(): void {
     this.breaker.returned(this.#now())
   }
+    this.models.forget()
 
   /** The model is in its list now. */
   forgiveMissing(model: string): void {
     if (this.models.avoided(model, this.#now(), false)?.error.code !== 'MODEL_NOT_FOUND') return
     this.models.forgive(model)
-    this.#changed()
+    this.changed()
   }
 
   /** The breaker as shown to people. */
@@ -119,16 +174,14 @@ export class Backend {
   #record(how: AttemptEnd, model: string): void {
     const outcome = breakerOutcome(how)
     this.attempts[outcome === 'success' ? 'succeeded' : outcome === 'failure' ? 'failed' : 'neutral']++
-    if (how.kind !== 'failed') return
-    const { verdict } = how
+    if (how.kind === 'failed') this.#learn(how.verdict, model)
+  }
+
+  #learn(verdict: Verdict, model: string): void {
     if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
     else if (verdict.avoidModelMs !== undefined) {
       this.models.avoid(model, verdict.error, this.#now(), verdict.avoidModelMs)
     }
-  }
-
-  #changed(): void {
-    for (const listener of this.#listeners) listener()
   }
 
   #now(): number {

@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Backend } from './backend.ts'
 import { HealthCache } from './health.ts'
+import { Loader } from './loader.ts'
 import { Prober } from './prober.ts'
 
 /** One backend with all that looks after it. */
@@ -24,12 +25,18 @@ export interface MemberDeps {
   readonly connect: Connect
   /** Whether calls wait for a backend to come back. */
   readonly isWaitedFor: () => boolean
+  /** The options that decide how a model is loaded. */
+  readonly loadOptionsOf: (model: string) => Readonly<Record<string, unknown>>
 }
 
-export function createMember(url: string, { config, runtime, telemetry, connect, isWaitedFor }: MemberDeps): Member {
+export function createMember(url: string, deps: MemberDeps): Member {
+  const { config, runtime, telemetry, connect, isWaitedFor, loadOptionsOf } = deps
   const backend = new Backend(url, config, runtime, telemetry)
   const connection = connect(url, config)
   const health = new HealthCache(backend, connection.calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
+  const { loadTimeoutMs } = config
+  const loader = new Loader({ backend, connection, runtime, loadTimeoutMs, loadOptionsOf })
+  backend.loader = loader
   const prober = config.earlyClose ? new Prober(backend, connection.calls, runtime, isWaitedFor) : undefined
   return {
     backend,
@@ -38,6 +45,7 @@ export function createMember(url: string, { config, runtime, telemetry, connect,
     prober,
     async close() {
       prober?.close()
+      loader.close()
       await connection.close()
     },
   }

@@ -18,11 +18,13 @@ export async function lookIntoMemory(
   calls: ShortCalls,
   runtime: Runtime,
 ): Promise<void> {
+  const sinceMs = runtime.clock.monotonicMs()
+  const observed = (is: Residency): void => backend.models.observed(model, is, runtime.clock.monotonicMs(), sinceMs)
   const first = await expiryOf(model, calls)
-  if (first === undefined) return backend.models.observed(model, 'unknown', runtime.clock.monotonicMs())
+  if (first === undefined) return observed('unknown')
   await new Promise<void>((resolve) => void runtime.timers.set(BETWEEN_LOOKS_MS, resolve, 'background'))
   const second = await expiryOf(model, calls)
-  backend.models.observed(model, residencyFrom(first, second), runtime.clock.monotonicMs())
+  observed(residencyFrom(first, second))
 }
 
 type Expiry = { readonly listed: boolean; readonly at?: string | undefined } | undefined

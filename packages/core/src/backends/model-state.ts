@@ -8,6 +8,12 @@ import { BoundedMap } from './bounded-map.ts'
  */
 export type Residency = 'in-memory' | 'loading' | 'absent' | 'unknown'
 
+/**
+ * Whether an attempt for a model may go to a backend now. `ready`: it is in memory, or nothing is known although it was
+ * asked, so that a try will tell. `absent`: it has to be loaded first. `unknown`: never looked, or too long ago.
+ */
+export type Readiness = 'ready' | 'loading' | 'absent' | 'unknown'
+
 /** Ollama keeps a model for 5 minutes after its last use; a little less is safe to rely on. */
 const KEPT_IN_MEMORY_MS = 270_000
 /** What `/api/ps` said is relied on for so long. */
@@ -17,6 +23,12 @@ const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 60_000
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
+
+interface Knowledge {
+  readonly is: Residency
+  readonly sinceMs: number
+  readonly untilMs: number
+}
 
 interface Avoidance {
   readonly error: SurefootError
@@ -28,23 +40,59 @@ interface Avoidance {
 
 /** Which models one backend has in memory, and which it cannot run: facts with an expiry, from answers and `/api/ps`. */
 export class ModelStates {
-  readonly #residency = new BoundedMap<string, { readonly is: Residency; readonly untilMs: number }>(MOST_MODELS)
+  readonly #residency = new BoundedMap<string, Knowledge>(MOST_MODELS)
   readonly #avoided = new BoundedMap<string, Avoidance>(MOST_MODELS)
 
   /** A token came: it is in memory, and it works. */
   produced(model: string, nowMs: number): void {
-    this.#residency.set(model, { is: 'in-memory', untilMs: nowMs + KEPT_IN_MEMORY_MS })
+    this.#inMemory(model, nowMs)
     this.#avoided.delete(model)
   }
 
-  /** `/api/ps` was read. */
-  observed(model: string, is: Residency, nowMs: number): void {
-    this.#residency.set(model, { is, untilMs: nowMs + OBSERVED_MS })
+  /** A load of ours ended well: it is in memory. */
+  loaded(model: string, nowMs: number): void {
+    this.#inMemory(model, nowMs)
+  }
+
+  /**
+   * `/api/ps` was read. What was learnt after the reading had begun is newer.
+   *
+   * @param is `unknown` when the look failed: then it counts as asked, and is not asked again at once.
+   */
+  observed(model: string, is: Residency, nowMs: number, readSinceMs: number = nowMs): void {
+    const known = this.#residency.get(model)
+    if (known !== undefined && known.sinceMs > readSinceMs) return
+    // A token is worth more than a look, and is relied on for longer.
+    const untilMs = is === 'in-memory' && known?.is === 'in-memory' ? known.untilMs : 0
+    this.#residency.set(model, { is, sinceMs: nowMs, untilMs: Math.max(untilMs, nowMs + OBSERVED_MS) })
+  }
+
+  /** Where the model is cannot be found out now: calls go there and see, until it is time for another look. */
+  asked(model: string, nowMs: number): void {
+    this.#residency.set(model, { is: 'unknown', sinceMs: nowMs, untilMs: nowMs + OBSERVED_MS })
+  }
+
+  /** Its runner died; without a name every model's did, as the backend restarted or threw all models out (F9, F24). */
+  forget(model?: string): void {
+    if (model === undefined) this.#residency.clear()
+    else this.#residency.delete(model)
   }
 
   residency(model: string, nowMs: number): Residency {
-    const known = this.#residency.get(model)
-    return known !== undefined && known.untilMs > nowMs ? known.is : 'unknown'
+    return this.#known(model, nowMs)?.is ?? 'unknown'
+  }
+
+  /** What the residency means for a call; whether a load is under way is known elsewhere. */
+  readiness(model: string, nowMs: number): Readiness {
+    const known = this.#known(model, nowMs)
+    if (known === undefined) return 'unknown'
+    return known.is === 'in-memory' || known.is === 'unknown' ? 'ready' : 'absent'
+  }
+
+  /** A model that is in memory as far as is known, for a question that must not load one. */
+  inMemory(nowMs: number): string | undefined {
+    for (const [model, { is, untilMs }] of this.#residency) if (is === 'in-memory' && untilMs > nowMs) return model
+    return undefined
   }
 
   /** It cannot run this model, or lacks it: not sent there for that long. */
@@ -69,5 +117,14 @@ export class ModelStates {
     const early = avoidance.sinceMs + Math.min(FIRST_RETRY_MS * 2 ** (avoidance.strikes - 1), LONGEST_RETRY_MS)
     const untilMs = isLast ? Math.min(avoidance.untilMs, early) : avoidance.untilMs
     return untilMs > nowMs ? { error: avoidance.error, untilMs } : undefined
+  }
+
+  #inMemory(model: string, nowMs: number): void {
+    this.#residency.set(model, { is: 'in-memory', sinceMs: nowMs, untilMs: nowMs + KEPT_IN_MEMORY_MS })
+  }
+
+  #known(model: string, nowMs: number): Knowledge | undefined {
+    const known = this.#residency.get(model)
+    return known !== undefined && known.untilMs > nowMs ? known : undefined
   }
 }

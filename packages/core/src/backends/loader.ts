@@ -1,0 +1,113 @@
+import type { Connection } from '../connection.ts'
+import { classify } from '../outcome/classify.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Backend } from './backend.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { lookIntoMemory } from './memory-look.ts'
+import { sendSingle } from './single-request.ts'
+import type { SingleRequest } from './single-request.ts'
+
+/** Models whose time to load is remembered; names come from callers. */
+const MOST_MODELS = 1_000
+/** Weight of the latest load in the running mean. */
+const MEAN_WEIGHT = 0.3
+
+/** A load under way. */
+export interface LoadProgress {
+  /** When it began, on the monotonic clock. */
+  readonly sinceMs: number
+  /** How long loads of this model took on this backend, in milliseconds; absent until one has ended. */
+  readonly expectedMs?: number | undefined
+}
+
+/** What a loader is made with. */
+export interface LoaderDeps {
+  readonly backend: Backend
+  readonly connection: Connection
+  readonly runtime: Runtime
+  /** The longest a load may take, in milliseconds. */
+  readonly loadTimeoutMs: number
+  /** The options that decide how this model is loaded: a load with others would only be followed by another one. */
+  readonly loadOptionsOf: (model: string) => Readonly<Record<string, unknown>>
+}
+
+/**
+ * Brings models into the memory of one backend. A load belongs to the model and not to a caller (F5): it is one empty
+ * request that this object owns, all who want the model wait for it, and no caller's abort reaches it. There is one at a
+ * time on a backend, as Ollama loads one after the other anyway.
+ */
+export class Loader {
+  readonly #deps: LoaderDeps
+  readonly #looking = new Set<string>()
+  readonly #meanMs = new BoundedMap<string, number>(MOST_MODELS)
+  #load: { readonly model: string; readonly sinceMs: number; readonly request: SingleRequest } | undefined
+  #closed = false
+
+  constructor(deps: LoaderDeps) {
+    this.#deps = deps
+  }
+
+  /** The load under way, whatever its model is. */
+  get current(): { readonly model: string; readonly sinceMs: number } | undefined {
+    return this.#load
+  }
+
+  /**
+   * One step towards having the model in memory, if none is under way: a look where nothing is known, a load where it is
+   * absent. The backend's listeners are told when the step has ended, and then ask again for the next one.
+   */
+  want(model: string): void {
+    if (this.#closed) return
+    const { backend, runtime } = this.#deps
+    const readiness = backend.models.readiness(model, runtime.clock.monotonicMs())
+    if (readiness === 'unknown' && !this.#looking.has(model)) void this.#look(model)
+    else if (readiness === 'absent' && this.#load === undefined) void this.#begin(model)
+  }
+
+  /** The load of this model under way. */
+  loading(model: string): LoadProgress | undefined {
+    if (this.#load?.model !== model) return undefined
+    return { sinceMs: this.#load.sinceMs, expectedMs: this.#meanMs.get(model) }
+  }
+
+  /** How long a load of this model takes here, in milliseconds; `undefined` until one has ended. */
+  expectedMs(model: string): number | undefined {
+    return this.#meanMs.get(model)
+  }
+
+  /** Cuts the load under way; nothing new is begun. */
+  close(): void {
+    this.#closed = true
+    this.#load?.request.cancel()
+  }
+
+  async #look(model: string): Promise<void> {
+    const { backend, connection, runtime } = this.#deps
+    this.#looking.add(model)
+    await lookIntoMemory(backend, model, connection.calls, runtime)
+    this.#looking.delete(model)
+    if (!this.#closed) backend.changed()
+  }
+
+  async #begin(model: string): Promise<void> {
+    const { backend, connection, runtime, loadTimeoutMs, loadOptionsOf } = this.#deps
+    const sinceMs = runtime.clock.monotonicMs()
+    const body = { model, messages: [], stream: false, options: loadOptionsOf(model) }
+    const request = sendSingle(connection, body, loadTimeoutMs, runtime)
+    this.#load = { model, sinceMs, request }
+    const failure = await request.failure
+    this.#load = undefined
+    if (this.#closed) return
+    if (failure === undefined) this.#loaded(model, sinceMs)
+    else backend.loadFailed(model, classify(failure, { backend: backend.name, model }), sinceMs)
+    backend.changed()
+  }
+
+  #loaded(model: string, sinceMs: number): void {
+    const nowMs = this.#deps.runtime.clock.monotonicMs()
+    const tookMs = nowMs - sinceMs
+    const meanMs = this.#meanMs.get(model) ?? tookMs
+    this.#meanMs.set(model, Math.round(meanMs + (tookMs - meanMs) * MEAN_WEIGHT))
+    this.#deps.backend.models.loaded(model, nowMs)
+  }
+}
