@@ -159,7 +159,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
         url: backend.name,
         breaker: backend.breakerStatus(fleet.isLast(backend, config.model)),
         inFlight: backend.slots.held,
-        slots: backend.slots.size,
+        slots: backend.slots.sizeOf(config.model),
         sockets: connection.sockets,
         attempts: { ...backend.attempts },
         ...(health.last !== undefined && { health: health.last }),

@@ -107,21 +107,23 @@ export class Backend {
   /** Takes slot and permit; only after `isUsable` and a free slot. */
   lease(model: string): Lease {
     const permit = this.breaker.admit(this.#now())
-    this.slots.take(model)
+    const seat = this.slots.take(model, this.#now())
     this.lastLeaseAt = this.#now()
     let ended = false
     return {
       backend: this,
       model,
       residency: () => this.models.residency(model, this.#now()),
+      queuedInside: () => seat.queuedInside,
       firstToken: () => {
+        seat.firstToken(this.#now())
         this.models.produced(model, this.#now())
         permit.firstToken(this.#now())
       },
       end: (how) => {
         if (ended) return
         ended = true
-        this.slots.giveBack(model)
+        seat.giveBack(this.#now())
         this.#record(how, model)
         permit.end(breakerOutcome(how), this.#now(), how.kind === 'failed' ? how.verdict.error.code : '')
         this.changed()

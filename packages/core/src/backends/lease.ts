@@ -17,6 +17,8 @@ export interface Lease {
   readonly model: string
   /** What was known of the model when the lease was given, and what is known now. */
   residency(): Residency
+  /** It may stand in the backend's own queue, behind calls that were sent before it: then silence says nothing. */
+  queuedInside(): boolean
   firstToken(): void
   end(how: AttemptEnd): void
 }

@@ -13,7 +13,7 @@ export interface Config {
   readonly poolConnections: number
   readonly poolMaxSize: number
   readonly logLevel: LogLevel
-  readonly slots: number
+  readonly slots: number | 'auto'
   readonly temperature: number
   readonly deadlineMs: number
   readonly waitForReadyMs: number

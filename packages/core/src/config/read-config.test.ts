@@ -26,7 +26,7 @@ describe('the defaults', () => {
       poolConnections: 10,
       poolMaxSize: 20,
       logLevel: 'info',
-      slots: 1,
+      slots: 'auto',
       temperature: 0.7,
       retryDelayMs: 1_000,
       maxRetryDelayMs: 30_000,
@@ -81,6 +81,7 @@ describe('the presets', () => {
       promptRetry: false,
       retryBudget: 0,
       earlyClose: false,
+      slots: 1,
       deadlineMs: 60_000,
     })
   })
@@ -117,6 +118,8 @@ describe('the variables', () => {
     ['OLLAMA_POOL_CONNECTIONS', '4', { poolConnections: 4 }],
     ['OLLAMA_POOL_MAXSIZE', '8', { poolMaxSize: 8 }],
     ['OLLAMA_NUM_PARALLEL', '4', { slots: 4 }],
+    ['OLLAMA_NUM_PARALLEL', '0', { slots: 'auto' }],
+    ['OLLAMA_NUM_PARALLEL', ' Auto ', { slots: 'auto' }],
     ['LOG_LEVEL', 'DEBUG', { logLevel: 'debug' }],
     ['LOG_LEVEL', 'warning', { logLevel: 'warn' }],
     ['LOG_LEVEL', 'CRITICAL', { logLevel: 'fatal' }],
@@ -151,7 +154,7 @@ describe('the variables', () => {
     ['OLLAMA_TIMEOUT', 'Infinity', 'a duration from 0.001 to 3600 seconds'],
     ['OLLAMA_POOL_CONNECTIONS', '-1', 'a whole number from 1 to 1000'],
     ['OLLAMA_POOL_MAXSIZE', '0', 'a whole number from 1 to 1000'],
-    ['OLLAMA_NUM_PARALLEL', '0', 'a whole number from 1 to 1000'],
+    ['OLLAMA_NUM_PARALLEL', '-1', 'a whole number from 1 to 1000, or auto'],
     ['LOG_LEVEL', 'loud', 'one of trace, debug, info, warn, error, fatal, silent'],
   ])('%s=%s is refused with its name, its value and what is allowed', (name, text, range) => {
     const error = refusal({}, { [name]: text })

@@ -113,11 +113,17 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
       return PYTHON_LEVELS[level] ?? level
     },
   },
-  slots: whole(1, 1000, {
+  slots: {
     env: 'OLLAMA_NUM_PARALLEL',
-    description: 'Calls that one backend serves at a time per model; more wait in Surefoot, not in Ollama.',
-    default: 1,
-  }),
+    description:
+      'Calls that one backend serves at a time per model; more wait in Surefoot, not in Ollama. `auto` finds it out, from one upwards.',
+    range: 'a whole number from 1 to 1000, or auto',
+    default: 'auto',
+    presets: { guide: 1 },
+    schema: z.union([z.literal('auto'), z.number().int().min(1).max(1000)]),
+    // Ollama's own variable says 0 when Ollama chooses.
+    fromEnv: (text) => (/^\s*(auto|0)\s*$/i.test(text) ? 'auto' : envNumber(text)),
+  },
   temperature: decimal(0, 2, {
     description: 'Temperature of calls made with a plain string; a chat body brings its own.',
     default: 0.7,

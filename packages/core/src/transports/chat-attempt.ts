@@ -75,6 +75,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
       runtime: deps.runtime,
       limits: deps.limits,
       residency: () => deps.lease.residency(),
+      queuedInside: () => deps.lease.queuedInside(),
       lookIntoMemory: deps.lookIntoMemory,
       onLoading: () => this.#onLoading(),
       onSilent: (silentMs) => this.#onSilent(silentMs),

@@ -19,6 +19,8 @@ export interface PatienceDeps {
   readonly limits: SilenceLimits
   /** What is known of the model now. */
   readonly residency: () => Residency
+  /** It may stand in the backend's own queue: then the time to the first token has not begun. */
+  readonly queuedInside: () => boolean
   /** Looks into the backend's memory now; what it finds is in `residency()` afterwards. */
   readonly lookIntoMemory: () => Promise<void>
   /** Called once when the model turns out to be loading. */
@@ -103,6 +105,10 @@ export class Patience {
   }
 
   #onSilence(silentMs: number): void {
+    if (!this.#gotToken && this.#deps.queuedInside()) {
+      this.#watch.heard()
+      return this.#watch.again()
+    }
     const decided = this.#decided || this.#looked === 'at the limit'
     if (decided && silentMs + 1 >= this.#limitMs()) return this.#deps.onSilent(silentMs)
     this.#looked = silentMs + 1 >= this.#deps.limits.quietMs ? 'at the limit' : 'early'

@@ -224,6 +224,6 @@ export class Dispatcher {
   }
 
   #slotsFor(model: string): number {
-    return this.#fleet.usable(model).reduce((sum, backend) => sum + backend.slots.size, 0)
+    return this.#fleet.usable(model).reduce((sum, backend) => sum + backend.slots.sizeOf(model), 0)
   }
 }
