@@ -149,9 +149,9 @@ export class Backend {
 
   /** It was away and answers again: whatever was in its memory is gone. */
   returned(): void {
+    this.models.forget()
     this.breaker.returned(this.#now())
   }
-    this.models.forget()
 
   /** The model is in its list now. */
   forgiveMissing(model: string): void {
