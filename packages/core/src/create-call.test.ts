@@ -128,6 +128,9 @@ describe('what is known to be wrong never reaches a backend, and is said in one 
     [{ system: 5 }, 'system must be a string.'],
     [{ deadlineMs: 0 }, 'deadlineMs must be a number of milliseconds greater than 0.'],
     [{ deadlineMs: Number.NaN }, 'deadlineMs must be a number of milliseconds greater than 0.'],
+    [{ priority: 'urgent' }, 'priority must be critical, high, normal or low.'],
+    [{ tenant: '' }, 'tenant must be a text of 1 to 256 characters.'],
+    [{ affinityKey: 'x'.repeat(257) }, 'affinityKey must be a text of 1 to 256 characters.'],
     [{ signal: {} }, 'signal must be an AbortSignal.'],
     [{ signal: null }, 'signal must be an AbortSignal.'],
   ])('beside the question: %j', (options, sentence) => {

@@ -1,5 +1,5 @@
 import { SurefootError, chatRequestSchema, sentenceFromIssues } from '@surefoot/protocol'
-import type { CallOptions, ChatInput, ChatMessage, ChatRequest } from '@surefoot/protocol'
+import type { CallOptions, ChatInput, ChatMessage, ChatRequest, Priority } from '@surefoot/protocol'
 
 import { canonicalModel } from './backends/model-lists.ts'
 import type { Config } from './config/config.ts'
@@ -7,6 +7,11 @@ import type { Call } from './service.ts'
 
 /** The longest name of a model, as in a chat body. */
 const LONGEST_MODEL = 256
+/** Names of tenants and keys of conversations are kept for a while. */
+const LONGEST_KEY = 256
+/** Of a conversation's beginning so much is enough to tell it from others. */
+const LONGEST_BEGINNING = 512
+const PRIORITIES: readonly unknown[] = ['critical', 'high', 'normal', 'low'] satisfies Priority[]
 
 /**
  * Turns what a caller says into a call, and checks it: nothing that is known to be wrong reaches a backend.
@@ -30,7 +35,24 @@ export function createCall(input: ChatInput, options: CallOptions, config: Confi
     request,
     body: printed(request),
     buffered: options.buffered ?? false,
+    priority: options.priority,
+    tenant: options.tenant,
+    affinityKey: options.affinityKey ?? beginningOf(request.messages),
+    promptLength: request.messages.reduce((sum, { content }) => sum + content.length, 0),
   }
+}
+
+/**
+ * What tells one conversation from another: its system prompt and first question. Cut, as it is kept for a while and only
+ * ever compared.
+ */
+function beginningOf(messages: readonly ChatMessage[]): string {
+  let beginning = ''
+  for (const { role, content } of messages) {
+    beginning += `${role}:${content}\n`
+    if (role === 'user' || beginning.length > LONGEST_BEGINNING) break
+  }
+  return beginning.slice(0, LONGEST_BEGINNING)
 }
 
 function printed(request: ChatRequest): Buffer {
@@ -63,7 +85,8 @@ export function isSignal(value: unknown): value is AbortSignal {
   return value instanceof EventTarget && 'aborted' in value
 }
 
-function checkOptions({ system, temperature, model, deadlineMs, signal }: CallOptions): void {
+function checkOptions(options: CallOptions): void {
+  const { system, temperature, model, deadlineMs, signal, priority } = options
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal must be an AbortSignal.')
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
   if (model !== undefined && (typeof model !== 'string' || model.trim() === '')) {
@@ -77,6 +100,15 @@ function checkOptions({ system, temperature, model, deadlineMs, signal }: CallOp
   }
   if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs > 0)) {
     throw invalid('deadlineMs must be a number of milliseconds greater than 0.')
+  }
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw invalid('priority must be critical, high, normal or low.')
+  }
+  for (const name of ['tenant', 'affinityKey'] as const) {
+    const key = options[name]
+    if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY)) {
+      throw invalid(`${name} must be a text of 1 to ${LONGEST_KEY} characters.`)
+    }
   }
 }
 

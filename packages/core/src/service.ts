@@ -6,6 +6,7 @@ import type {
   DeltaEvent,
   ErrorCode,
   LoadingEvent,
+  Priority,
   QueuedEvent,
   ResumedEvent,
   SurefootError,
@@ -23,6 +24,14 @@ export interface Call {
   readonly body: Buffer
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */
   readonly buffered: boolean
+  /** @default 'normal' */
+  readonly priority?: Priority | undefined
+  /** Whose call it is, for fairness and budget; calls without one are all of one tenant. */
+  readonly tenant?: string | undefined
+  /** What of the conversation a backend may still hold. */
+  readonly affinityKey?: string | undefined
+  /** Length of the prompt in characters: the measure of the work before the first token. @default 0 */
+  readonly promptLength?: number | undefined
   /** Whether a broken stream may be gone on from; absent: as configured. */
   readonly resume?: boolean | undefined
 }

@@ -2,6 +2,9 @@ import type { ChatAnswer, ChatChunk, ChatInput, ChatRequest } from './chat.ts'
 import type { RunEvent } from './events.ts'
 import type { BackendStatus, HealthReport, ModelInfo } from './status.ts'
 
+/** How important a call is; calls that wait for a slot go in this order. */
+export type Priority = 'critical' | 'high' | 'normal' | 'low'
+
 /** What a caller may say about one call besides the question itself. */
 export interface CallOptions {
   /** The system prompt; for a plain string, or put before the messages of a body that has none. */
@@ -14,6 +17,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Time for the whole call in milliseconds, waiting included. @default 900_000 */
   readonly deadlineMs?: number | undefined
+  /** Who goes first when calls wait; whoever has waited for long goes before, too. @default 'normal' */
+  readonly priority?: Priority | undefined
+  /** Whose call this is: among calls of one priority, whoever has had the least service goes first. */
+  readonly tenant?: string | undefined
+  /**
+   * Calls with one key prefer the backend that served the last of them, as it still holds the beginning of their
+   * conversation. @default the beginning of the conversation itself
+   */
+  readonly affinityKey?: string | undefined
   /**
    * The caller wants the answer as a whole: a broken stream is then simply asked for again, and the run's events hold
    * no `delta`. @default false for `run`, true for `chat` without `stream`
