@@ -4,19 +4,21 @@ import { describe, expect, it } from 'vitest'
 
 import { readConfig } from './config/read-config.ts'
 import { createCall } from './create-call.ts'
+import { LoadOptions } from './load-options.ts'
 import type { Call } from './service.ts'
 
 const CONFIG = readConfig()
 const MESSAGES = [{ role: 'user', content: 'What is water?' }]
 
-const call = (input: ChatInput, options: CallOptions = {}): Call => createCall(input, options, CONFIG)
+const call = (input: ChatInput, options: CallOptions = {}): Call =>
+  createCall(input, options, CONFIG, new LoadOptions())
 /** What goes to the backend. */
 const sent = (input: ChatInput, options?: CallOptions): unknown => JSON.parse(call(input, options).body.toString())
 
 /** The sentence that this is refused with. */
 function refusal(input: unknown, options: unknown = {}): string {
   try {
-    createCall(input as ChatInput, options as CallOptions, CONFIG)
+    createCall(input as ChatInput, options as CallOptions, CONFIG, new LoadOptions())
   } catch (error) {
     expect(SurefootError.is(error) && [error.code, error.httpStatus]).toEqual(['INVALID_REQUEST', 400])
     return (error as Error).message

@@ -3,6 +3,7 @@ import type { CallOptions, ChatInput, ChatMessage, ChatRequest, Priority } from 
 
 import { canonicalModel } from './backends/model-lists.ts'
 import type { Config } from './config/config.ts'
+import type { LoadOptions } from './load-options.ts'
 import type { Call } from './service.ts'
 
 /** The longest name of a model, as in a chat body. */
@@ -18,15 +19,23 @@ const PRIORITIES: readonly unknown[] = ['critical', 'high', 'normal', 'low'] sat
  *
  * @throws SurefootError `INVALID_REQUEST` with one readable sentence.
  */
-export function createCall(input: ChatInput, options: CallOptions, config: Config): Call {
+export function createCall(
+  input: ChatInput,
+  options: CallOptions,
+  config: Config,
+  loadOptions: Pick<LoadOptions, 'unify'>,
+): Call {
   checkOptions(options)
   const asked = typeof input === 'string' ? fromText(input, options, config) : checked(input)
   const model = options.model ?? asked.model ?? config.model
+  const named =
+    options.temperature === undefined ? asked.options : { ...asked.options, temperature: options.temperature }
+  const unified = loadOptions.unify(canonicalModel(model), named)
   const request: ChatRequest = {
     ...asked,
     model,
     messages: withSystem(asked.messages, options.system),
-    ...(options.temperature !== undefined && { options: { ...asked.options, temperature: options.temperature } }),
+    ...(unified !== undefined && { options: unified }),
     stream: true,
   }
   return {

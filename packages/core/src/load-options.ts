@@ -27,6 +27,10 @@ const MOST_MODELS = 1_000
 interface Canonical {
   /** The largest asked for; as long as nothing above the default was, whoever named none keeps the default. */
   numCtx: number | undefined
+  /** What it was before it last grew; `undefined` once that was taken back. */
+  before: { readonly numCtx: number | undefined } | undefined
+  /** From here on it did not fit into memory; who wants that gets it, or its error, alone. */
+  tooLargeCtx: number
   /** Somebody named no `num_ctx`. */
   usesDefault: boolean
   readonly others: Record<string, unknown>
@@ -42,11 +46,11 @@ export class LoadOptions {
   /** What a request for this model is sent with, given what its caller named; learns from it. */
   unify(model: string, named: Options | undefined): Options | undefined {
     const canonical = this.#canonicalOf(model)
-    this.#learn(canonical, named ?? {})
+    learn(canonical, named ?? {})
     const printed = print(canonical)
-    const own = Object.entries(named ?? {}).filter(([name, value]) => !isUnified(name, value))
-    const options = { ...Object.fromEntries(own), ...printed }
-    return named === undefined && Object.keys(printed).length === 0 ? undefined : options
+    const own = Object.entries(named ?? {}).filter(([name, value]) => !isUnified(name, value, canonical))
+    if (Object.keys(printed).length === 0 && own.length === Object.keys(named ?? {}).length) return named
+    return { ...printed, ...Object.fromEntries(own) }
   }
 
   /** What this model is loaded with. */
@@ -55,22 +59,41 @@ export class LoadOptions {
     return canonical === undefined ? {} : print(canonical)
   }
 
+  /** Memory did not suffice for it: its context is what it was before it last grew. */
+  tooLarge(model: string): void {
+    const canonical = this.#byModel.get(model)
+    // Of many calls that fail together only the first one is news.
+    if (canonical?.numCtx === undefined || canonical.before === undefined) return
+    canonical.tooLargeCtx = canonical.numCtx
+    canonical.numCtx = canonical.before.numCtx
+    canonical.before = undefined
+  }
+
   #canonicalOf(model: string): Canonical {
     const known = this.#byModel.get(model)
     if (known !== undefined) return known
-    const fresh: Canonical = { numCtx: undefined, usesDefault: false, others: {} }
+    const fresh: Canonical = {
+      numCtx: undefined,
+      before: undefined,
+      tooLargeCtx: Number.POSITIVE_INFINITY,
+      usesDefault: false,
+      others: {},
+    }
     this.#byModel.set(model, fresh)
     return fresh
   }
+}
 
-  #learn(canonical: Canonical, named: Options): void {
-    const numCtx = named['num_ctx']
-    if (isContextSize(numCtx)) canonical.numCtx = Math.max(canonical.numCtx ?? 0, numCtx)
-    else canonical.usesDefault = true
-    for (const name of LOAD_OPTIONS) {
-      const value = named[name]
-      if (isPlain(value) && !Object.hasOwn(canonical.others, name)) canonical.others[name] = value
-    }
+function learn(canonical: Canonical, named: Options): void {
+  const numCtx = named['num_ctx']
+  if (!isContextSize(numCtx)) canonical.usesDefault = true
+  else if (numCtx < canonical.tooLargeCtx && numCtx > (canonical.numCtx ?? 0)) {
+    canonical.before = { numCtx: canonical.numCtx }
+    canonical.numCtx = numCtx
+  }
+  for (const name of LOAD_OPTIONS) {
+    const value = named[name]
+    if (isPlain(value) && !Object.hasOwn(canonical.others, name)) canonical.others[name] = value
   }
 }
 
@@ -79,9 +102,9 @@ function print({ numCtx, usesDefault, others }: Canonical): Options {
   return isDefault ? { ...others } : { ...others, num_ctx: numCtx }
 }
 
-/** Ollama refuses what has another type; that is the caller's mistake, and he must be told. */
-function isUnified(name: string, value: unknown): boolean {
-  if (name === 'num_ctx') return typeof value === 'number' || value === null
+/** Ollama refuses what has another type; that is the caller's mistake, and the caller is told. */
+function isUnified(name: string, value: unknown, { tooLargeCtx }: Canonical): boolean {
+  if (name === 'num_ctx') return value === null || (typeof value === 'number' && value < tooLargeCtx)
   return (LOAD_OPTIONS as readonly string[]).includes(name) && (isPlain(value) || value === null)
 }
 

@@ -4,6 +4,7 @@ import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } fr
 import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
 import { createCall, isSignal } from './create-call.ts'
+import type { LoadOptions } from './load-options.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -13,6 +14,8 @@ import type { CallContext, CallEnd, Final, Service } from './service.ts'
 export interface RunCallDeps {
   readonly stack: Service
   readonly config: Config
+  /** One set of load-relevant options for all calls of a model. */
+  readonly loadOptions: LoadOptions
   readonly runtime: Runtime
   readonly createId: () => string
   /** Throws when no new calls are taken. */
@@ -41,7 +44,7 @@ export function runCall(
   const execute = async (sink: RunSink): Promise<ChatAnswer> => {
     deps.admit()
     callerSignal?.throwIfAborted()
-    const call = createCall(input, options, config)
+    const call = createCall(input, options, config, deps.loadOptions)
     callerSignal?.addEventListener('abort', onCallerAbort, { once: true })
     const startedAtMs = runtime.clock.monotonicMs()
     const context: CallContext = {

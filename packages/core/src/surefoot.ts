@@ -73,8 +73,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
 
   const isWaitedFor = (): boolean => dispatcher.waiting > 0
   const loadOptions = new LoadOptions()
-  const loadOptionsOf = (model: string): Readonly<Record<string, unknown>> => loadOptions.of(model)
-  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, loadOptionsOf }
+  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, loadOptions }
   const members = config.backends.map((url) => createMember(url, memberDeps))
   const memberOf = new Map(members.map((member) => [member.backend.name, member]))
   const member = (name: string): Member => memberOf.get(name) as Member
@@ -119,7 +118,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     }
   }
   const run: Surefoot['run'] = (input, options = {}): Run => {
-    const started = runCall(input, options, { stack, config, runtime, createId, admit })
+    const started = runCall(input, options, { stack, config, runtime, loadOptions, createId, admit })
     const ended = started.ended.finally(() => running.delete(ended))
     running.add(ended)
     return started.run

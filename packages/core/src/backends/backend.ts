@@ -21,6 +21,7 @@ export interface ModelLoader {
   want(model: string): void
   loading(model: string): LoadProgress | undefined
   expectedMs(model: string): number | undefined
+  tooLarge(model: string): void
 }
 
 /** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
@@ -180,6 +181,8 @@ export class Backend {
   }
 
   #learn(verdict: Verdict, model: string): void {
+    if (verdict.memoryLost !== undefined) this.models.forget(verdict.memoryLost === 'all' ? undefined : model)
+    if (verdict.tooLarge === true) this.loader?.tooLarge(model)
     if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
     else if (verdict.avoidModelMs !== undefined) {
       this.models.avoid(model, verdict.error, this.#now(), verdict.avoidModelMs)

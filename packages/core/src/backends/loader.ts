@@ -1,4 +1,5 @@
 import type { Connection } from '../connection.ts'
+import type { LoadOptions } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
@@ -27,8 +28,8 @@ export interface LoaderDeps {
   readonly runtime: Runtime
   /** The longest a load may take, in milliseconds. */
   readonly loadTimeoutMs: number
-  /** The options that decide how this model is loaded: a load with others would only be followed by another one. */
-  readonly loadOptionsOf: (model: string) => Readonly<Record<string, unknown>>
+  /** With which options a model is loaded: a load with others would only be followed by another one. */
+  readonly loadOptions: Pick<LoadOptions, 'of' | 'tooLarge'>
 }
 
 /**
@@ -75,6 +76,11 @@ export class Loader {
     return this.#meanMs.get(model)
   }
 
+  /** The model did not fit into memory. */
+  tooLarge(model: string): void {
+    this.#deps.loadOptions.tooLarge(model)
+  }
+
   /** Cuts the load under way; nothing new is begun. */
   close(): void {
     this.#closed = true
@@ -90,9 +96,9 @@ export class Loader {
   }
 
   async #begin(model: string): Promise<void> {
-    const { backend, connection, runtime, loadTimeoutMs, loadOptionsOf } = this.#deps
+    const { backend, connection, runtime, loadTimeoutMs, loadOptions } = this.#deps
     const sinceMs = runtime.clock.monotonicMs()
-    const body = { model, messages: [], stream: false, options: loadOptionsOf(model) }
+    const body = { model, messages: [], stream: false, options: loadOptions.of(model) }
     const request = sendSingle(connection, body, loadTimeoutMs, runtime)
     this.#load = { model, sinceMs, request }
     const failure = await request.failure

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { Connect, Connection } from '../connection.ts'
+import type { LoadOptions } from '../load-options.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Backend } from './backend.ts'
@@ -25,17 +26,17 @@ export interface MemberDeps {
   readonly connect: Connect
   /** Whether calls wait for a backend to come back. */
   readonly isWaitedFor: () => boolean
-  /** The options that decide how a model is loaded. */
-  readonly loadOptionsOf: (model: string) => Readonly<Record<string, unknown>>
+  /** With which options a model is loaded. */
+  readonly loadOptions: LoadOptions
 }
 
 export function createMember(url: string, deps: MemberDeps): Member {
-  const { config, runtime, telemetry, connect, isWaitedFor, loadOptionsOf } = deps
+  const { config, runtime, telemetry, connect, isWaitedFor, loadOptions } = deps
   const backend = new Backend(url, config, runtime, telemetry)
   const connection = connect(url, config)
   const health = new HealthCache(backend, connection.calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
   const { loadTimeoutMs } = config
-  const loader = new Loader({ backend, connection, runtime, loadTimeoutMs, loadOptionsOf })
+  const loader = new Loader({ backend, connection, runtime, loadTimeoutMs, loadOptions })
   backend.loader = loader
   const prober = config.earlyClose ? new Prober(backend, connection.calls, runtime, isWaitedFor) : undefined
   return {

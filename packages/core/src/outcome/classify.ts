@@ -66,6 +66,11 @@ const modelFault =
 const failed = (text: string, attempted: Attempted): Verdict =>
   verdict('node', 'BACKEND_FAILED', `${at(attempted)} failed: ${presentable(text)}`, attempted)
 
+const runnerDied = (text: string, attempted: Attempted): Verdict => ({
+  ...failed(text, attempted),
+  memoryLost: 'model',
+})
+
 const overloaded = (text: string, attempted: Attempted): Verdict => ({
   ...verdict(
     'overload',
@@ -96,13 +101,19 @@ const RULES: readonly Rule[] = [
     match: /timed out waiting for llama/i,
     verdict: modelFault(4_000, 'anywhere', { prompt: false, sameAfterMs: 4_000 }),
   }, // F4
-  { match: /requires more system memory|more .*memory.* than is available/i, verdict: modelFault(30_000, 'elsewhere') }, // F10
+  {
+    match: /requires more system memory|more .*memory.* than is available/i,
+    verdict: modelFault(30_000, 'elsewhere', { memoryLost: 'model', tooLarge: true }),
+  }, // F10
   {
     match: /out of memory|cudamalloc failed|failed to allocate|unable to allocate|insufficient memory/i, // F9
-    verdict: modelFault(5_000, 'anywhere', { prompt: false, sameAfterMs: 5_000 }),
+    verdict: modelFault(5_000, 'anywhere', { prompt: false, sameAfterMs: 5_000, memoryLost: 'all', tooLarge: true }),
   },
   { match: /process has terminated: (exit status|signal)|0xc00/i, verdict: modelFault(AVOID_BROKEN_MS, 'elsewhere') }, // F6
-  { match: /unexpectedly stopped|unexpected eof|: eof\b|connection reset|wsarecv|forcibly closed/i, verdict: failed }, // F7, F8
+  {
+    match: /unexpectedly stopped|unexpected eof|: eof\b|connection reset|wsarecv|forcibly closed/i,
+    verdict: runnerDied,
+  }, // F7, F8
   {
     match:
       /unknown model architecture|unsupported|invalid (file )?magic|tensor|gguf string length|not in gguf format|exceeds file size/i,

@@ -37,7 +37,15 @@ export function networkVerdict(failure: Failure & { kind: 'network' }, attempted
       message: `The connection to Ollama at ${backend} broke in the middle of the answer.`,
       backend,
     })
-    return { class: 'stream', error, cheap: false, retry: 'anywhere', prompt: true, staleSockets: true }
+    return {
+      class: 'stream',
+      error,
+      cheap: false,
+      retry: 'anywhere',
+      prompt: true,
+      staleSockets: true,
+      memoryLost: 'all',
+    }
   }
   if (NOT_HTTP.test(code) || isParserError(failure.cause)) {
     const error = new SurefootError({
@@ -64,6 +72,7 @@ export function networkVerdict(failure: Failure & { kind: 'network' }, attempted
     retry: 'anywhere',
     prompt: true,
     staleSockets: !refused,
+    memoryLost: 'all',
     ...(refused && { sameAfterMs: REFUSED_SAME_AFTER_MS }),
   }
 }

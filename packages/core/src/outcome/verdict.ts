@@ -27,4 +27,8 @@ export interface Verdict {
   readonly avoidModelMs?: number
   /** The pool's idle sockets may be dead too: the next attempt needs a fresh one. */
   readonly staleSockets?: boolean
+  /** Its runner died with it, or all of the backend's did: what was believed to be in memory is not. */
+  readonly memoryLost?: 'model' | 'all'
+  /** Memory does not suffice for the model with the options it was asked with. */
+  readonly tooLarge?: boolean
 }
