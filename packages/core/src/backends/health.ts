@@ -17,6 +17,15 @@ interface Known {
   readonly atMs: number
 }
 
+/** What a model's tag stands for on one backend. */
+export interface Identity {
+  readonly digest: string
+  /** Of Ollama. */
+  readonly version: string
+  /** When this was found out, on the monotonic clock. */
+  readonly atMs: number
+}
+
 /** What is asked about and how long an answer is kept. */
 export interface HealthOptions {
   readonly model: string
@@ -61,6 +70,14 @@ export class HealthCache {
   /** Whether the last list lacks the model; false while there is none. Asks nobody. */
   lacks(model: string): boolean {
     return this.#known?.tags?.some(({ name }) => canonicalModel(name) === canonicalModel(model)) === false
+  }
+
+  /** What the model was when the backend was last looked at; asks nobody. */
+  identityOf(model: string): Identity | undefined {
+    const { health, tags, atMs } = this.#known ?? {}
+    const digest = tags?.find(({ name }) => canonicalModel(name) === canonicalModel(model))?.digest
+    if (digest === undefined || health?.version === undefined || atMs === undefined) return undefined
+    return { digest, version: health.version, atMs }
   }
 
   /** Reads the list again if it is more than a second old. */

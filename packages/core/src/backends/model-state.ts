@@ -42,11 +42,18 @@ interface Avoidance {
 export class ModelStates {
   readonly #residency = new BoundedMap<string, Knowledge>(MOST_MODELS)
   readonly #avoided = new BoundedMap<string, Avoidance>(MOST_MODELS)
+  readonly #producedAtMs = new BoundedMap<string, number>(MOST_MODELS)
 
   /** A token came: it is in memory, and it works. */
   produced(model: string, nowMs: number): void {
+    this.#producedAtMs.set(model, nowMs)
     this.#inMemory(model, nowMs)
     this.#avoided.delete(model)
+  }
+
+  /** When an answer of it last began, on the monotonic clock; `undefined` when none ever did. */
+  producedAtMs(model: string): number | undefined {
+    return this.#producedAtMs.get(model)
   }
 
   /** A load of ours ended well: it is in memory. */

@@ -1,60 +1,56 @@
-import type { ChatChunk, ToolCall } from '@surefoot/protocol'
+import type { ChatChunk } from '@surefoot/protocol'
 
 import type { Delta, Final } from '../service.ts'
+import { WireDelta } from '../wire-delta.ts'
 
 /** What one line of Ollama's chat stream is. */
 export type ChatLine =
+  /** A sign of life that holds nothing for the reader. */
+  | { readonly kind: 'nothing' }
   | { readonly kind: 'delta'; readonly delta: Delta }
   | { readonly kind: 'final'; readonly rest: Delta | undefined; readonly final: Final }
   | { readonly kind: 'error'; readonly text: string }
   | { readonly kind: 'bad' }
 
-/**
- * A piece of an answer. Its parts for a reader are plain fields; the bytes and the parsed line are there too, but do not
- * take part when it is printed as JSON.
- */
-class WireDelta implements Delta {
-  readonly type = 'delta' as const
-  readonly text: string
-  readonly thinking?: string | undefined
-  readonly toolCalls?: readonly ToolCall[] | undefined
-  readonly #bytes: Uint8Array
-  readonly #chunk: ChatChunk
+/** Reads one line. Anything that is not a chat line of Ollama is `bad`; nothing is ever skipped (F25). */
+export function readChatLine(bytes: Buffer): ChatLine {
+  const value = parsed(bytes)
+  if (value === undefined) return { kind: 'bad' }
+  return errorLine(value) ?? (isChatChunk(value) ? chatLine(bytes, value) : { kind: 'bad' })
+}
 
-  constructor(bytes: Uint8Array, chunk: ChatChunk) {
-    this.text = chunk.message.content
-    if (chunk.message.thinking !== undefined) this.thinking = chunk.message.thinking
-    if (chunk.message.tool_calls !== undefined) this.toolCalls = chunk.message.tool_calls
-    this.#bytes = bytes
-    this.#chunk = chunk
-  }
+/** Reads one line of `/api/generate` as the chat line it would be: `response` is the content of a message. */
+export function readGenerateLine(bytes: Buffer): ChatLine {
+  const value = parsed(bytes)
+  if (value === undefined) return { kind: 'bad' }
+  const { response, context: _context, ...rest } = value as { response?: unknown; context?: unknown }
+  const chunk = { ...rest, message: { role: 'assistant', content: response } }
+  if (!isChatChunk(chunk)) return errorLine(value) ?? { kind: 'bad' }
+  // In the order of Ollama's chat lines.
+  const { model, created_at, message, ...more } = chunk
+  const line: ChatChunk = { model, created_at, message, ...more }
+  return errorLine(value) ?? chatLine(Buffer.from(JSON.stringify(line)), line)
+}
 
-  get bytes(): Uint8Array {
-    return this.#bytes
-  }
-
-  get chunk(): ChatChunk {
-    return this.#chunk
+function parsed(bytes: Buffer): object | undefined {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
   }
 }
 
-/** Reads one line. Anything that is not a chat line of Ollama is `bad`; nothing is ever skipped (F25). */
-export function readChatLine(bytes: Buffer): ChatLine {
-  let value: unknown
-  try {
-    value = JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return { kind: 'bad' }
-  }
-  if (typeof value !== 'object' || value === null) return { kind: 'bad' }
+function errorLine(value: object): ChatLine | undefined {
   const { error } = value as { error?: unknown }
-  if (error !== undefined && error !== null) {
-    return { kind: 'error', text: typeof error === 'string' ? error : JSON.stringify(error) }
-  }
-  if (!isChatChunk(value)) return { kind: 'bad' }
+  if (error === undefined || error === null) return undefined
+  return { kind: 'error', text: typeof error === 'string' ? error : JSON.stringify(error) }
+}
+
+function chatLine(bytes: Buffer, chunk: ChatChunk): ChatLine {
   // Some engines set only the reason (F22).
-  if (!value.done && (value.done_reason ?? '') === '') return { kind: 'delta', delta: new WireDelta(bytes, value) }
-  return splitFinal(bytes, { ...value, done: true })
+  if (!chunk.done && (chunk.done_reason ?? '') === '') return { kind: 'delta', delta: new WireDelta(bytes, chunk) }
+  return splitFinal(bytes, { ...chunk, done: true })
 }
 
 /** A final line that still holds text becomes a delta and an empty final line, so that no surface shows it twice or not at all. */
@@ -67,7 +63,7 @@ function splitFinal(bytes: Buffer, chunk: ChatChunk): ChatLine {
   const last = { ...chunk, message: { role: message.role, content: '' } }
   return {
     kind: 'final',
-    rest: new WireDelta(Buffer.from(JSON.stringify(rest)), rest),
+    rest: WireDelta.printed(rest),
     final: { bytes: Buffer.from(JSON.stringify(last)), chunk: last },
   }
 }
