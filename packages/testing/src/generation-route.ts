@@ -100,7 +100,12 @@ function enterMemory(
 ): Promise<() => void> {
   const factor = fault?.kind === 'slow' ? (fault.factor ?? 10) : 1
   const loadMs = world.settings().loadMs * factor
-  return world.memory.use(model.name, { signal, loadMs, keepAliveMs: request.keepAliveMs })
+  return world.memory.use(model.name, {
+    signal,
+    loadMs,
+    keepAliveMs: request.keepAliveMs,
+    loadedWith: loadOptions(request.options),
+  })
 }
 
 function rendered(request: GenerationRequest, model: CompleteModel): object {
@@ -111,4 +116,11 @@ function rendered(request: GenerationRequest, model: CompleteModel): object {
     done: false,
     _debug_info: { rendered_template: renderTemplate(request, model) },
   }
+}
+
+/** Options that a runner is started with; a request that names others makes Ollama load the model anew. */
+const LOAD_OPTIONS = ['num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'use_mmap', 'num_thread']
+
+function loadOptions(options: GenerationRequest['options']): string {
+  return JSON.stringify(LOAD_OPTIONS.map((name) => options[name] ?? null))
 }

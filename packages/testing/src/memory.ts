@@ -22,23 +22,29 @@ export interface MemoryRequest {
   readonly loadMs: number
   /** The request's own keep_alive, in ms; `Infinity` = for ever. */
   readonly keepAliveMs: number | undefined
+  /** The options that decide how it is loaded, printed: with others it is loaded anew. */
+  readonly loadedWith: string
 }
 
 interface Waiter {
   readonly loadMs: number
+  readonly loadedWith: string
   readonly enter: () => void
 }
 
 interface Place {
   /** `undefined` until something happened to the model: then it is in memory if loading takes no time. */
   isLoaded: boolean | undefined
+  /** `undefined` when nobody has asked for it yet: then the first request finds it as it wants it. */
+  loadedWith: string | undefined
   users: number
   keepAliveMs: number
   usedAtMs: number
   /** A use of it has ended since it was loaded: only then does Ollama fix the time at which it expires. */
   hasBeenUsed: boolean
   /** The first waiter is the one whose request loads. */
-  readonly waiters: Waiter[]
+  waiters: Waiter[]
+  isLoading: boolean
   timer: NodeJS.Timeout | undefined
 }
 
@@ -52,11 +58,13 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     const keepAliveMs = settings().keepAliveMs
     const place: Place = {
       isLoaded: undefined,
+      loadedWith: undefined,
       users: 0,
       keepAliveMs,
       usedAtMs: Date.now(),
       hasBeenUsed: false,
       waiters: [],
+      isLoading: false,
       timer: undefined,
     }
     places.set(model, place)
@@ -68,15 +76,24 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     return inMemory && (place.users > 0 || Date.now() < place.usedAtMs + place.keepAliveMs)
   }
 
+  /** The first in line loads, once nobody uses the model as it was loaded before. */
   const beginLoad = (place: Place): void => {
     const loader = place.waiters[0]
-    if (loader === undefined) return
+    if (loader === undefined || place.isLoading || place.users > 0) return
     tally().loads++
+    place.isLoading = true
+    place.isLoaded = false
     const finish = (): void => {
       place.timer = undefined
+      place.isLoading = false
       place.isLoaded = true
+      place.loadedWith = loader.loadedWith
       place.hasBeenUsed = false
-      for (const waiter of place.waiters.splice(0)) waiter.enter()
+      const isServed = ({ loadedWith }: Waiter): boolean => loadedWith === loader.loadedWith
+      const served = place.waiters.filter(isServed)
+      place.waiters = place.waiters.filter((waiter) => !isServed(waiter))
+      for (const waiter of served) waiter.enter()
+      beginLoad(place)
     }
     if (loader.loadMs <= 0) finish()
     else place.timer = setTimeout(finish, loader.loadMs)
@@ -84,9 +101,10 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
 
   const waitForLoad = (place: Place, request: MemoryRequest): Promise<void> =>
     new Promise((resolve, reject) => {
-      const { signal, loadMs } = request
+      const { signal, loadMs, loadedWith } = request
       const waiter: Waiter = {
         loadMs,
+        loadedWith,
         enter() {
           signal.removeEventListener('abort', leave)
           place.users++
@@ -97,16 +115,17 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
         const at = place.waiters.indexOf(waiter)
         place.waiters.splice(at, 1)
         reject(signal.reason as Error)
-        if (at > 0) return
+        if (at > 0 || !place.isLoading) return
         // The load belongs to the request that caused it; the next one in line starts its own.
         clearTimeout(place.timer)
         place.timer = undefined
+        place.isLoading = false
         tally().abortedLoads++
         beginLoad(place)
       }
       signal.addEventListener('abort', leave, { once: true })
       place.waiters.push(waiter)
-      if (place.waiters.length === 1) beginLoad(place)
+      beginLoad(place)
     })
 
   const waitingInAll = (): number =>
@@ -115,8 +134,12 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
   return {
     async use(model, request) {
       const place = placeOf(model)
-      if (isLoaded(place)) place.users++
-      else {
+      const fits = place.loadedWith === undefined || place.loadedWith === request.loadedWith
+      // Once somebody waits for another load, those who would be served by this one wait too, as in Ollama's scheduler.
+      if (isLoaded(place) && fits && place.waiters.length === 0) {
+        place.users++
+        place.loadedWith = request.loadedWith
+      } else {
         if (place.waiters.length > 0 && waitingInAll() >= settings().maxQueue) throw new ServerBusy()
         await waitForLoad(place, request)
       }
@@ -125,6 +148,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
         place.users--
         place.usedAtMs = Date.now()
         place.hasBeenUsed = true
+        beginLoad(place)
       }
     },
     unload(model) {

@@ -131,6 +131,33 @@ describe('loading', () => {
     await ask(standIn.url)
     expect(standIn.counts.loads).toBe(3)
   })
+
+  it('is needed again for other load options, once the running answers have ended', async () => {
+    await using standIn = await createStandIn({ slots: 2, answerTokens: 5, tokensPerSecond: 100 })
+    const sizes = [undefined, 8_192, undefined, 8_192, 8_192]
+    const seen = await Promise.all(
+      sizes.map((num_ctx) => ask(standIn.url, { body: num_ctx === undefined ? {} : { options: { num_ctx } } })),
+    )
+    expect(seen.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(standIn.counts.loads).toBeGreaterThanOrEqual(1)
+    const { loads } = standIn.counts
+    await ask(standIn.url, { body: { options: { num_thread: 1 } } })
+    await ask(standIn.url, { body: { options: { num_thread: 1, temperature: 0 } } })
+    expect(standIn.counts.loads).toBe(loads + 1)
+  })
+
+  it('for other options is not begun when whoever wants it leaves before', async () => {
+    await using standIn = await createStandIn({ tokensPerSecond: 50, answerTokens: 10 })
+    const running = ask(standIn.url)
+    await until(() => standIn.counts.tokens > 0)
+    const control = new AbortController()
+    const other = ask(standIn.url, { body: { options: { num_ctx: 8_192 } }, signal: control.signal })
+    await until(() => standIn.counts.openRequests === 2)
+    control.abort()
+    await other
+    expect((await running).status).toBe(200)
+    expect(standIn.counts).toMatchObject({ loads: 0, abortedLoads: 0 })
+  })
 })
 
 describe('answers', () => {

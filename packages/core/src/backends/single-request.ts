@@ -1,11 +1,7 @@
-import type { Dispatcher } from 'undici'
-
 import type { Connection } from '../connection.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-
-/** Of an answer only the beginning is kept: it is an error, or it does not matter. */
-const LARGEST_KEPT_BYTES = 4096
+import { postWhole } from './post-whole.ts'
 
 /** One request of our own and its end. */
 export interface SingleRequest {
@@ -16,51 +12,31 @@ export interface SingleRequest {
 }
 
 /**
- * Sends one request of ours that is no caller's, a load or a canary, whose answer matters only as far as it is one.
+ * Sends one chat request of ours that is no caller's, a load or a canary, whose answer matters only as far as it is one.
  *
  * @param limitMs the time for the whole of it, in milliseconds.
  */
 export function sendSingle(connection: Connection, body: object, limitMs: number, runtime: Runtime): SingleRequest {
-  const { promise, resolve } = Promise.withResolvers<Failure | undefined>()
+  const controller = new AbortController()
   const startedAtMs = runtime.clock.monotonicMs()
   const elapsedMs = (): number => runtime.clock.monotonicMs() - startedAtMs
-  let controller: Dispatcher.DispatchController | undefined
-  let cut: Error | undefined
-  let status = 0
-  let text = ''
-  const end = (failure: Failure | undefined): void => {
-    timer.cancel()
-    resolve(failure)
-  }
-  const cancel = (): void => {
-    end({ kind: 'silence', silentMs: elapsedMs(), gotToken: false })
-    cut = new DOMException('Given up', 'AbortError')
-    controller?.abort(cut)
-  }
-  const timer = runtime.timers.set(limitMs, cancel)
-  connection.dispatch('POST', '/api/chat', Buffer.from(JSON.stringify(body)), {
-    onRequestStart(given) {
-      controller = given
-      if (cut !== undefined) given.abort(cut)
+  const failure = postWhole(connection, '/api/chat', body, { limitMs, signal: controller.signal, runtime }).then(
+    (answer) => failureOf(answer.status, answer.body, elapsedMs()),
+    (cause: unknown): Failure => {
+      const isSilent = controller.signal.aborted || (cause instanceof DOMException && cause.name === 'TimeoutError')
+      return isSilent
+        ? { kind: 'silence', silentMs: elapsedMs(), gotToken: false }
+        : { kind: 'network', cause, gotBytes: false, gotToken: false }
     },
-    onResponseStart(_controller, given) {
-      status = given
-    },
-    onResponseData(_controller, chunk) {
-      if (text.length < LARGEST_KEPT_BYTES) text += chunk.toString('utf8', 0, LARGEST_KEPT_BYTES)
-    },
-    onResponseEnd: () => end(failureOf(status, text, elapsedMs())),
-    onResponseError: (_controller, cause) => end({ kind: 'network', cause, gotBytes: status !== 0, gotToken: false }),
-  })
-  return { failure: promise, cancel }
+  )
+  return { failure, cancel: () => controller.abort() }
 }
 
-function failureOf(status: number, text: string, elapsedMs: number): Failure | undefined {
-  if (status !== 200) return { kind: 'status', status, body: text, elapsedMs }
+function failureOf(status: number, body: string, elapsedMs: number): Failure | undefined {
+  if (status !== 200) return { kind: 'status', status, body, elapsedMs }
   try {
-    const { error } = JSON.parse(text) as { error?: unknown }
-    if (typeof error !== 'string') return undefined
-    return { kind: 'error-line', text: error, gotToken: false, elapsedMs }
+    const { error } = JSON.parse(body) as { error?: unknown }
+    return typeof error === 'string' ? { kind: 'error-line', text: error, gotToken: false, elapsedMs } : undefined
   } catch {
     return { kind: 'bad-line', gotToken: false }
   }
