@@ -1,0 +1,77 @@
+import type { LocalSurefoot } from '@surefoot/core'
+import { SurefootError } from '@surefoot/protocol'
+import type { CallOptions, ChatAnswer, ChatInput, RunEvent } from '@surefoot/protocol'
+
+import type { VirtualClock } from '../time/virtual-clock.ts'
+import type { CallRecord } from './call-record.ts'
+
+/** Who is told what the caller sees. */
+export interface CallWatch {
+  saw(call: CallRecord, event: RunEvent): void
+  answered(call: CallRecord, answer: ChatAnswer, finishes: number): void
+  left(call: CallRecord): void
+  failed(call: CallRecord, error: SurefootError): void
+  /** It ended in a way no call may end. */
+  broken(call: CallRecord, failure: unknown): void
+}
+
+/** Makes one call as an application would, to its end. */
+export async function makeCall(
+  call: CallRecord,
+  surefoot: LocalSurefoot,
+  clock: VirtualClock,
+  watch: CallWatch,
+): Promise<void> {
+  const { question } = call
+  const reason = new Error('The caller has left')
+  const controller = question.leavesAfterMs === undefined ? undefined : new AbortController()
+  const leaving =
+    question.leavesAfterMs === undefined
+      ? undefined
+      : clock.at(question.leavesAfterMs, () => {
+          call.leftAtMs = clock.nowMs
+          controller?.abort(reason)
+        })
+  try {
+    const run = surefoot.run(inputOf(call), optionsOf(call, controller?.signal))
+    let finishes = question.streamed ? 0 : 1
+    if (question.streamed) {
+      for await (const event of run) {
+        if (event.type === 'finish') finishes++
+        else watch.saw(call, event)
+        if (event.type === 'delta' && question.readMs !== undefined) await pause(clock, question.readMs)
+      }
+    }
+    watch.answered(call, await run.answer, finishes)
+  } catch (failure) {
+    if (failure === reason) watch.left(call)
+    else if (SurefootError.is(failure)) watch.failed(call, failure)
+    else watch.broken(call, failure)
+  } finally {
+    if (leaving !== undefined) leaving.cancelled = true
+  }
+}
+
+function inputOf({ text, question }: CallRecord): ChatInput {
+  const options = {
+    ...(question.limit !== undefined && { num_predict: question.limit }),
+    ...(question.isWrong === true && { temperature: 'warm' }),
+  }
+  return {
+    ...(question.model !== undefined && { model: question.model }),
+    messages: [{ role: 'user', content: text }],
+    ...(Object.keys(options).length > 0 && { options }),
+  }
+}
+
+function optionsOf({ question }: CallRecord, signal: AbortSignal | undefined): CallOptions {
+  return {
+    buffered: !question.streamed,
+    ...(signal !== undefined && { signal }),
+    ...(question.deadlineMs !== undefined && { deadlineMs: question.deadlineMs }),
+  }
+}
+
+function pause(clock: VirtualClock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.at(ms, resolve))
+}

@@ -1,0 +1,90 @@
+import type { CallRecord } from '../callers/call-record.ts'
+import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
+import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
+import type { Report } from './violation.ts'
+
+/** A failing status that came faster than this cost the backend nothing. */
+const CHEAP_WITHIN_MS = 250
+/** A stream that is resumed may cost this many attempts in all. */
+const MOST_COSTLY_OF_STREAM = 8
+/** What a retry after a costly failure takes from the budget, and a success gives. */
+const RETRY_COST = 5
+
+/** What the checks go by. */
+export interface AttemptLimits {
+  readonly maxRetries: number
+  /** Cheap failures do not count towards `maxRetries`. */
+  readonly promptRetry: boolean
+  /** Attempts of one model on one backend at a time; what is learnt may be one more than is there. */
+  readonly slots: number | undefined
+  /** The bucket; 0 is none. */
+  readonly retryBudget: number
+}
+
+/** I3, I4 and I5, seen on the wire, which knows nothing of what core believes. */
+export class AttemptChecks {
+  readonly #limits: AttemptLimits
+  readonly #report: Report
+  readonly #nowMs: () => number
+  readonly #begun = new WeakMap<Exchange, number>()
+  #budgetSpent = 0
+  #successes = 0
+
+  constructor(limits: AttemptLimits, nowMs: () => number, report: Report) {
+    this.#limits = limits
+    this.#nowMs = nowMs
+    this.#report = report
+  }
+
+  dispatched(call: CallRecord, exchange: Exchange, sameModel: number, ollama: ModelledOllama): void {
+    const nowMs = this.#nowMs()
+    const { maxRetries, promptRetry, slots } = this.#limits
+    this.#begun.set(exchange, nowMs)
+    if (call.outcome !== undefined) this.#report('I4', `call ${call.id}: an attempt after its end (${call.outcome})`)
+    if (call.leftAtMs !== undefined) this.#report('I4', `call ${call.id}: an attempt after its caller has left`)
+    if (nowMs > call.deadlineAtMs) this.#report('I4', `call ${call.id}: an attempt after its deadline`)
+    if (call.foundWrong) this.#report('I4', `call ${call.id}: an attempt after a backend said it is wrong`)
+    const most = call.seen > 0 ? MOST_COSTLY_OF_STREAM : 1 + maxRetries
+    if (call.costly >= most) this.#report('I4', `call ${call.id}: more than ${most} attempts that cost work`)
+    if (!promptRetry && call.attempts > 1 + maxRetries) this.#report('I4', `call ${call.id}: ${call.attempts} attempts`)
+    if (call.costly > 0 && call.attempts > 1) this.#charge(call)
+    const mostAtOnce = slots ?? ollama.options.slots + 1
+    if (sameModel > mostAtOnce) {
+      this.#report('I3', `${ollama.options.url} has ${sameModel} calls of one model and ${mostAtOnce} slots`)
+    }
+  }
+
+  ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd): void {
+    if (exchange.wasAnswered) this.#successes++
+    if (exchange.wasWrong && how === 'status') call.foundWrong = true
+    else if (this.#wasCostly(exchange, how)) call.costly++
+  }
+
+  #wasCostly(exchange: Exchange, how: ExchangeEnd): boolean {
+    const tookMs = this.#nowMs() - (this.#begun.get(exchange) ?? 0)
+    switch (how) {
+      case 'refused':
+        return false
+      case 'cut':
+        return exchange.status !== 0
+      case 'status':
+        return tookMs > CHEAP_WITHIN_MS
+      case 'whole':
+        return !exchange.wasAnswered
+      case 'aborted':
+        // Core cut it because of what came or did not come; a caller that leaves costs no retry.
+        return exchange.reason?.name === 'AttemptFailure'
+    }
+  }
+
+  #charge(call: CallRecord): void {
+    // Only the latest attempt decides what this retry costs, and it has just ended.
+    if (call.charged === call.costly) return
+    call.charged = call.costly
+    this.#budgetSpent += RETRY_COST
+    const { retryBudget } = this.#limits
+    if (retryBudget > 0 && this.#budgetSpent > retryBudget + this.#successes) {
+      this.#report('I5', `retries have cost ${this.#budgetSpent}, the budget gives ${retryBudget + this.#successes}`)
+    }
+  }
+}

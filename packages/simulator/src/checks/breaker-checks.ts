@@ -1,0 +1,80 @@
+import type { TelemetryEvent } from '@surefoot/core'
+
+import type { Exchange } from '../wire/exchange.ts'
+import type { Report } from './violation.ts'
+
+type BreakerEvent = Extract<TelemetryEvent, { type: `breaker-${string}` }>
+
+interface Breaker {
+  state: 'closed' | 'open' | 'half-open'
+  /** Failures on the wire of attempts begun since it last closed. */
+  failures: number
+  readonly since: Set<Exchange>
+  /** Attempts begun while half-open. */
+  readonly probes: Set<Exchange>
+}
+
+/** What is allowed from each state. */
+const NEXT: Readonly<Record<Breaker['state'], readonly Breaker['state'][]>> = {
+  closed: ['open'],
+  open: ['half-open'],
+  'half-open': ['closed', 'open'],
+}
+
+/** I6: what each breaker says, held against what goes over the wire. */
+export class BreakerChecks {
+  readonly #threshold: number
+  readonly #report: Report
+  readonly #breakers = new Map<string, Breaker>()
+
+  constructor(threshold: number, report: Report) {
+    this.#threshold = threshold
+    this.#report = report
+  }
+
+  changed({ type, backend }: BreakerEvent): void {
+    const breaker = this.#of(backend)
+    const to = type.slice('breaker-'.length) as Breaker['state']
+    const { state } = breaker
+    if (!NEXT[state].includes(to)) this.#report('I6', `the breaker of ${backend} went from ${state} to ${to}`)
+    // The failure that opens it is told before its exchange has ended.
+    if (state === 'closed' && to === 'open' && breaker.failures + 1 < this.#threshold) {
+      this.#report('I6', `the breaker of ${backend} opened after ${breaker.failures + 1} failures`)
+    }
+    if (state === 'half-open' && to === 'closed' && ![...breaker.probes].some(({ status }) => status === 200)) {
+      this.#report('I6', `the breaker of ${backend} closed without a token of a probe`)
+    }
+    if (state === 'half-open' && to === 'open' && breaker.probes.size === 0) {
+      this.#report('I6', `the breaker of ${backend} opened again without a probe`)
+    }
+    breaker.state = to
+    breaker.failures = 0
+    breaker.since.clear()
+    if (to === 'closed') for (const probe of breaker.probes) breaker.since.add(probe)
+    breaker.probes.clear()
+  }
+
+  dispatched(backend: string, exchange: Exchange): void {
+    const breaker = this.#of(backend)
+    if (breaker.state === 'open') this.#report('I6', `an attempt went to ${backend} while its breaker was open`)
+    if (breaker.state === 'half-open') {
+      const others = [...breaker.probes].filter(({ ended }) => !ended)
+      if (others.length > 0) this.#report('I6', `${backend} is probed by two calls at once`)
+      breaker.probes.add(exchange)
+    }
+    if (breaker.state === 'closed') breaker.since.add(exchange)
+  }
+
+  ended(backend: string, exchange: Exchange): void {
+    const breaker = this.#of(backend)
+    if (breaker.since.delete(exchange) && !exchange.wasAnswered) breaker.failures++
+  }
+
+  #of(backend: string): Breaker {
+    const known = this.#breakers.get(backend)
+    if (known !== undefined) return known
+    const breaker: Breaker = { state: 'closed', failures: 0, since: new Set(), probes: new Set() }
+    this.#breakers.set(backend, breaker)
+    return breaker
+  }
+}

@@ -1,0 +1,317 @@
+import type { RandomStream } from '../time/random-stream.ts'
+import type { VirtualClock } from '../time/virtual-clock.ts'
+import type { Exchange } from '../wire/exchange.ts'
+import { Generation } from './generation.ts'
+import type { Asked, GenerationHost } from './generation.ts'
+import { ModelMemory } from './model-memory.ts'
+import { readModelRequest, renderPrompt } from './model-request.ts'
+import type { ModelRequest } from './model-request.ts'
+import { OracleAnswer } from './oracle.ts'
+import type { OllamaOptions } from './ollama-options.ts'
+import { FAILURE_TEXTS } from './request-fault.ts'
+import type { FaultChance, RequestFault } from './request-fault.ts'
+import type { Runner } from './runner.ts'
+import { TokenLines, errorLine } from './wire-lines.ts'
+
+/** What an Ollama needs of its world. */
+export interface OllamaDeps {
+  readonly clock: VirtualClock
+  readonly random: RandomStream
+  /** What a question is answered with; `undefined` for one that no caller asked. */
+  readonly askedOf: (question: string) => Asked | undefined
+}
+
+/** One modelled Ollama: a process that can die, hang and crawl, its models, and what it does to each request. */
+export class ModelledOllama {
+  readonly options: OllamaOptions
+  readonly memory: ModelMemory
+  readonly #deps: OllamaDeps
+  readonly #generations = new Set<Generation>()
+  readonly #parked: (() => void)[] = []
+  readonly #lines = new Map<string, TokenLines>()
+  #isUp = true
+  #isFrozen = false
+  #isWedged = false
+  /** Counts the lives of the process: what was begun in an earlier one is gone. */
+  #life = 0
+  slow = 1
+  /** How long a slot stays taken after its client has left. */
+  abortLagMs: number
+  /** Connections to it neither succeed nor fail. */
+  unreachable = false
+  /** Faults of single requests; each request to generate draws once. */
+  faults: readonly FaultChance[] = []
+  readonly counts = { requests: 0, tokens: 0, tokensForNobody: 0, struck: 0 }
+
+  constructor(options: OllamaOptions, deps: OllamaDeps) {
+    this.options = options
+    this.#deps = deps
+    this.abortLagMs = options.abortLagMs
+    this.memory = new ModelMemory(options, deps.clock, () => this.slow)
+    this.#preload()
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  get life(): number {
+    return this.#life
+  }
+
+  /** Requests that it holds now. */
+  get held(): number {
+    return this.#generations.size
+  }
+
+  /** It takes connections and answers nothing, health included: SIGSTOP. */
+  freeze(): void {
+    this.#isFrozen = true
+  }
+
+  thaw(): void {
+    this.#isFrozen = false
+    this.#unpark()
+  }
+
+  /** Its scheduler is dead: health answers 200, and not a token comes until it is restarted (F3). */
+  wedge(): void {
+    this.#isWedged = true
+  }
+
+  /** kill -9. Whoever holds connections to it is told by the caller of this. */
+  kill(): void {
+    this.#isUp = false
+    this.#isFrozen = false
+    this.#isWedged = false
+    this.#life++
+    this.#parked.length = 0
+    for (const generation of this.#generations) generation.die()
+    this.#generations.clear()
+    this.memory.clear()
+  }
+
+  start(): void {
+    this.#isUp = true
+    if (this.options.loadMs === 0) this.#preload()
+  }
+
+  /** All models are gone from memory at once, as after running out of it (F9). */
+  expireAll(): void {
+    for (const runner of this.memory.runners) this.#crash(runner, FAILURE_TEXTS.outOfMemory)
+  }
+
+  /** The runner of one model is killed. */
+  crashRunner(model: string): void {
+    this.#crash(this.memory.runnerOf(model), FAILURE_TEXTS.crashed)
+  }
+
+  /** Draws what goes wrong with the next request. */
+  drawFault(): RequestFault | undefined {
+    if (this.faults.length === 0) return undefined
+    let left = this.#deps.random.next()
+    for (const { fault, probability } of this.faults) {
+      left -= probability
+      if (left < 0) return fault
+    }
+    return undefined
+  }
+
+  /** A request to a model has arrived on a connection. */
+  receive(exchange: Exchange, route: 'chat' | 'generate', fault: RequestFault | undefined): void {
+    if (this.#isFrozen) return this.#park(() => this.receive(exchange, route, fault))
+    if (exchange.ended) return
+    this.counts.requests++
+    if (fault !== undefined) this.counts.struck++
+    if (fault?.kind === 'hang') return
+    if (fault?.kind === 'status') {
+      this.#later(fault.afterMs, () => {
+        const headers = fault.retryAfterS === undefined ? {} : { 'retry-after': String(fault.retryAfterS) }
+        this.#refuse(exchange, fault.status, fault.text, headers)
+      })
+      return
+    }
+    const request = readModelRequest(route, exchange.body ?? Buffer.from('{}'))
+    if (!this.options.models.some(({ name }) => canonical(name) === canonical(request.model))) {
+      return this.#refuse(exchange, 404, `model '${request.model}' not found`)
+    }
+    if (request.kind === 'wrong') {
+      exchange.wasWrong = true
+      return this.#refuse(exchange, 500, FAILURE_TEXTS.wrongOption)
+    }
+    if (this.#isWedged) return this.#park(() => this.#serve(exchange, request, fault))
+    this.#serve(exchange, request, fault)
+  }
+
+  /** A GET; `undefined` while it answers nothing. */
+  read(path: string): { readonly status: number; readonly json: unknown } | undefined {
+    if (this.#isFrozen) return undefined
+    const { version } = this.options
+    switch (path) {
+      case '/api/version':
+        return { status: 200, json: { version } }
+      case '/api/tags':
+        return { status: 200, json: { models: this.options.models.map((model) => this.#tag(model)) } }
+      case '/api/ps':
+        // With a stuck request, newer ones hang here too (ollama-behaviour.md 7.5).
+        if (this.#isWedged && this.#generations.size > 0 && version !== '0.24.0') return undefined
+        return { status: 200, json: { models: this.#inMemory() } }
+      default:
+        return { status: 404, json: '404 page not found' }
+    }
+  }
+
+  /** What `/api/show` says of a model. */
+  show(model: string): { readonly status: number; readonly json: unknown } | undefined {
+    if (this.#isFrozen) return undefined
+    const found = this.options.models.find(({ name }) => canonical(name) === canonical(model))
+    if (found === undefined) return { status: 404, json: { error: `model '${model}' not found` } }
+    return {
+      status: 200,
+      json: { template: '{{ .Prompt }}', details: { family: 'llama' }, capabilities: ['completion'], model_info: {} },
+    }
+  }
+
+  #serve(exchange: Exchange, request: ModelRequest, fault: RequestFault | undefined): void {
+    if (exchange.ended) return
+    const runner = this.memory.runnerOf(canonical(request.model))
+    if (request.kind === 'unload') {
+      if (runner.isIdle) runner.evict()
+      return this.#reply(exchange, request, 'unload')
+    }
+    if (runner.phase !== 'loaded' && this.memory.waitingForLoad >= this.options.maxQueue) {
+      return this.#refuse(exchange, 503, FAILURE_TEXTS.busy)
+    }
+    if (request.kind === 'generate') return this.#generate(exchange, request, fault, runner)
+    const job = {
+      needsSlot: false,
+      loadOptions: request.loadOptions,
+      keepAliveMs: request.keepAliveMs,
+      start: () => this.#reply(exchange, request, 'load'),
+    }
+    exchange.onLeave = () => runner.leave(job)
+    runner.enter(job)
+  }
+
+  #generate(exchange: Exchange, request: ModelRequest, fault: RequestFault | undefined, runner: Runner): void {
+    const asked = this.#deps.askedOf(request.question) ?? {
+      answer: new OracleAnswer(request.question, 24),
+      promptMs: this.options.firstTokenMs,
+    }
+    const generation = new Generation(exchange, request, asked, fault, runner, this.#host)
+    this.#generations.add(generation)
+    exchange.onLeave = () => {
+      this.#generations.delete(generation)
+      runner.leave(generation)
+    }
+    runner.enter(generation)
+  }
+
+  readonly #host: GenerationHost = this.#createHost()
+
+  #createHost(): GenerationHost {
+    const ollama = (): this => this
+    return {
+      get tokenMs() {
+        return ollama().options.tokenMs
+      },
+      get slow() {
+        return ollama().slow
+      },
+      get abortLagMs() {
+        return ollama().abortLagMs
+      },
+      later: (delayMs, work) => this.#later(delayMs, work),
+      lines: (request) => this.#linesOf(request),
+      made: (listening) => {
+        this.counts.tokens++
+        if (!listening) this.counts.tokensForNobody++
+      },
+      ended: (generation) => {
+        this.#generations.delete(generation)
+      },
+      crashed: (runner, text) => this.#crash(runner, text),
+      nowMs: () => this.#deps.clock.nowMs,
+    }
+  }
+
+  #crash(runner: Runner, text: string): void {
+    const victims = [...this.#generations].filter((generation) => generation.runner === runner)
+    for (const victim of victims) this.#generations.delete(victim)
+    if (runner.phase !== 'loading') runner.clear()
+    for (const victim of victims) victim.breakWith(text)
+  }
+
+  #reply(exchange: Exchange, request: ModelRequest, reason: 'load' | 'unload'): void {
+    if (exchange.ended) return
+    const lines = this.#linesOf(request)
+    exchange.head(200, { 'content-type': 'application/json; charset=utf-8' })
+    const opensNewTurn = this.options.models.find(({ name }) => name === request.model)?.prefill === 'new-turn'
+    exchange.data(
+      request.kind === 'render' ? lines.rendered(renderPrompt(request, opensNewTurn)) : lines.last(reason, {}),
+    )
+    exchange.end()
+  }
+
+  #refuse(exchange: Exchange, status: number, text: string, headers: Record<string, string> = {}): void {
+    if (exchange.ended) return
+    exchange.head(status, { 'content-type': 'application/json; charset=utf-8', ...headers })
+    exchange.data(errorLine(text))
+    exchange.end()
+  }
+
+  #later(delayMs: number, work: () => void): void {
+    const life = this.#life
+    this.#deps.clock.at(delayMs, () => {
+      if (life !== this.#life) return
+      if (this.#isFrozen || this.#isWedged) this.#park(work)
+      else work()
+    })
+  }
+
+  #park(work: () => void): void {
+    this.#parked.push(work)
+  }
+
+  #unpark(): void {
+    if (this.#isWedged) return
+    for (const work of this.#parked.splice(0)) work()
+  }
+
+  #preload(): void {
+    for (const { name, loaded } of this.options.models) {
+      if (loaded) this.memory.runnerOf(canonical(name)).preload()
+    }
+  }
+
+  #linesOf({ model, route }: ModelRequest): TokenLines {
+    const key = `${route} ${model}`
+    const lines = this.#lines.get(key) ?? new TokenLines(model, route)
+    this.#lines.set(key, lines)
+    return lines
+  }
+
+  #tag({ name, digest }: OllamaOptions['models'][number]): object {
+    return { name: tagged(name), model: tagged(name), digest, size: 98_364_512, modified_at: '2026-11-23T03:04:38Z' }
+  }
+
+  #inMemory(): object[] {
+    const { clock } = this.#deps
+    return this.options.models.flatMap((model) => {
+      const runner = this.memory.runnerOf(canonical(model.name))
+      if (runner.phase === 'absent') return []
+      const expiresMs = Math.min(clock.wallMs - clock.nowMs + runner.expiresAtMs, 8.64e15)
+      const size = model.sizeBytes ?? 209_505_483
+      const loaded = { size, size_vram: model.vramBytes ?? size, context_length: 4_096 }
+      return [{ ...this.#tag(model), ...loaded, expires_at: new Date(expiresMs).toISOString() }]
+    })
+  }
+}
+
+function canonical(name: string): string {
+  return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
+}
+
+function tagged(name: string): string {
+  return name.includes(':') ? name : `${name}:latest`
+}

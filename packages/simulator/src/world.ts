@@ -1,0 +1,335 @@
+import { createSurefoot, readConfig } from '@surefoot/core'
+import type { Config, LocalSurefoot, SurefootConfig, SurefootDeps, TelemetryEvent } from '@surefoot/core'
+import type { ChatAnswer, RunEvent, SurefootError } from '@surefoot/protocol'
+
+import { CallRecord, questionIn, questionNumber } from './callers/call-record.ts'
+import { makeCall } from './callers/make-call.ts'
+import type { Question } from './callers/question.ts'
+import { AttemptChecks } from './checks/attempt-checks.ts'
+import { BreakerChecks } from './checks/breaker-checks.ts'
+import type { InvariantName, Violation } from './checks/violation.ts'
+import { ModelledOllama } from './ollama/modelled-ollama.ts'
+import type { OllamaOptions } from './ollama/ollama-options.ts'
+import { Tally } from './tally.ts'
+import { EventJournal } from './time/event-journal.ts'
+import type { TraceLine } from './time/event-journal.ts'
+import { RandomStream } from './time/random-stream.ts'
+import { VirtualClock } from './time/virtual-clock.ts'
+import type { Exchange, ExchangeEnd } from './wire/exchange.ts'
+import { ModelledConnection } from './wire/modelled-connection.ts'
+
+/** A call may end so much later than its deadline. */
+const GRACE_MS = 1_000
+/** Breaches kept; one that repeats itself says nothing new. */
+const MOST_VIOLATIONS = 100
+/** How long a world may take to come to rest after its last call. */
+const REST_MS = 5_000
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly seed: number
+  readonly ollamas: readonly OllamaOptions[]
+  readonly config?: Omit<SurefootConfig, 'backends'>
+  /** Shows each step. */
+  readonly trace?: TraceLine | undefined
+}
+
+/** What became of a world. */
+export interface WorldResult {
+  readonly seed: number
+  readonly hash: string
+  readonly events: number
+  readonly violations: readonly Violation[]
+  readonly tally: Tally
+  /** Virtual time that passed. */
+  readonly hours: number
+}
+
+/** The real core, its callers and its backends, in one virtual time. Made from a seed alone, it is the same each time. */
+export class World {
+  readonly clock: VirtualClock = new VirtualClock()
+  readonly ollamas: readonly ModelledOllama[]
+  readonly surefoot: LocalSurefoot
+  readonly config: Config
+  readonly tally: Tally = new Tally()
+  readonly violations: Violation[] = []
+  readonly #seed: number
+  readonly #journal: EventJournal
+  readonly #connections: ModelledConnection[] = []
+  readonly #calls = new Map<number, CallRecord>()
+  readonly #ended = new Map<string, number>()
+  readonly #attemptChecks: AttemptChecks
+  readonly #breakerChecks: BreakerChecks
+  readonly #callOf = new WeakMap<Exchange, CallRecord>()
+  readonly #open = new Map<ModelledOllama, Set<Exchange>>()
+  readonly #callListeners: ((call: CallRecord) => void)[] = []
+  #nextId = 0
+  #startedAtCpuMs = 0
+
+  constructor({ seed, ollamas, config = {}, trace }: WorldOptions) {
+    this.#seed = seed
+    this.#journal = new EventJournal(trace)
+    this.ollamas = ollamas.map(
+      (options) =>
+        new ModelledOllama(options, {
+          clock: this.clock,
+          random: this.random('ollama', options.url),
+          askedOf: (question) => this.#calls.get(questionNumber(question) ?? -1),
+        }),
+    )
+    const given = { logLevel: 'silent' as const, ...config, backends: ollamas.map(({ url }) => url) }
+    this.config = readConfig(given)
+    const report = (invariant: InvariantName, text: string): void => this.#report(invariant, text)
+    const limits = { ...this.config, slots: this.config.slots === 'auto' ? undefined : this.config.slots }
+    this.#attemptChecks = new AttemptChecks(limits, () => this.clock.nowMs, report)
+    this.#breakerChecks = new BreakerChecks(this.config.breakerThreshold, report)
+    this.surefoot = createSurefoot(given, {
+      runtime: this.clock.createRuntime(seed),
+      logger: SILENT,
+      env: {},
+      createId: () => String(this.#nextId),
+      connect: (url) => this.#connect(url),
+    })
+    this.surefoot.telemetry.on((event) => this.#onTelemetry(event))
+  }
+
+  /** A stream of random numbers for one part of the world. */
+  random(...names: readonly (string | number)[]): RandomStream {
+    return RandomStream.forNames(this.#seed, ...names)
+  }
+
+  /** Calls under way. */
+  get callsOpen(): number {
+    return this.#calls.size
+  }
+
+  onCallEnd(listener: (call: CallRecord) => void): void {
+    this.#callListeners.push(listener)
+  }
+
+  /** Somebody asks now. */
+  ask(question: Question): CallRecord {
+    const { clock, config } = this
+    const id = ++this.#nextId
+    const deadlineMs = question.deadlineMs ?? config.deadlineMs
+    const call = new CallRecord(id, question, clock.nowMs, deadlineMs, () => this.tally.tokensForNobody++)
+    this.#calls.set(id, call)
+    this.tally.calls++
+    this.#note('call', id, call.expectedTokens)
+    this.#startedAtCpuMs = performance.now()
+    void makeCall(call, this.surefoot, clock, this.#callWatch)
+    return call
+  }
+
+  /** Something happens to a backend. */
+  note(what: string, subject: number, detail: string | number = ''): void {
+    this.#note(what, subject, detail)
+  }
+
+  /** kill -9 of one backend, and a new start after that time; never when it is `undefined`. */
+  kill(index: number, downMs: number | undefined): void {
+    const ollama = this.ollamas[index] as ModelledOllama
+    if (!ollama.isUp) return
+    this.#note('killed', index)
+    ollama.kill()
+    this.#connections.find((connection) => connection.ollama === ollama)?.cut()
+    if (downMs === undefined) return
+    this.clock.at(downMs, () => {
+      this.#note('started', index)
+      ollama.start()
+    })
+  }
+
+  /** Lets time pass. */
+  async run(forMs: number): Promise<void> {
+    await this.clock.run(this.clock.nowMs + forMs)
+  }
+
+  /** Waits until every call has ended, closes, and looks whether anything is left. */
+  async finish(): Promise<WorldResult> {
+    const { clock } = this
+    const longestMs = Math.max(0, ...[...this.#calls.values()].map(({ deadlineAtMs }) => deadlineAtMs - clock.nowMs))
+    for (let waitedMs = 0; this.#calls.size > 0 && waitedMs <= longestMs + GRACE_MS; waitedMs += REST_MS) {
+      await this.run(REST_MS)
+    }
+    for (const { id } of this.#calls.values()) this.#report('I1', `call ${id} never ended`)
+    await this.run(REST_MS)
+    for (const { url, inFlight } of await this.surefoot.backends()) {
+      if (inFlight > 0) this.#report('I3', `${url} still has ${inFlight} slots taken when all calls have ended`)
+    }
+    let isClosed = false
+    void this.surefoot.close().then(() => (isClosed = true))
+    await this.run(REST_MS)
+    if (!isClosed) this.#report('I3', 'it does not close')
+    if (clock.coreTimers > 0) this.#report('I3', `${clock.coreTimers} timers are left`)
+    const open = this.#connections.reduce((sum, { inFlight }) => sum + inFlight, 0)
+    if (open > 0) this.#report('I3', `${open} requests are left`)
+    return {
+      seed: this.#seed,
+      hash: this.#journal.hash,
+      events: clock.events,
+      violations: this.violations,
+      tally: this.tally,
+      hours: clock.nowMs / 3_600_000,
+    }
+  }
+
+  #connect(url: string): ModelledConnection {
+    const ollama = this.ollamas.find(({ options }) => options.url === url)
+    if (ollama === undefined) throw new Error(`There is no backend at ${url} in this world`)
+    const connection = new ModelledConnection(ollama, {
+      clock: this.clock,
+      random: this.random('connection', url),
+      connectTimeoutMs: this.config.connectTimeoutMs,
+      watch: {
+        dispatched: (exchange) => this.#onDispatch(exchange, connection),
+        ended: (exchange, _, how) => this.#onExchangeEnd(exchange, connection, how),
+      },
+    })
+    this.#connections.push(connection)
+    return connection
+  }
+
+  #onDispatch(exchange: Exchange, { ollama, inFlight }: ModelledConnection): void {
+    if (inFlight > this.config.poolMaxSize + SPARE_SOCKETS)
+      this.#report('I3', `${inFlight} requests at once for one pool`)
+    const id = questionIn(exchange.body)
+    if (id === undefined) return this.#note('request', this.ollamas.indexOf(ollama), exchange.path)
+    this.#note('attempt', id, this.ollamas.indexOf(ollama))
+    const call = this.#calls.get(id)
+    if (call === undefined) return this.#report('I4', `call ${id}: an attempt after its end`)
+    call.attempts++
+    call.open.add(exchange)
+    this.#breakerChecks.dispatched(ollama.options.url, exchange)
+    this.#attemptChecks.dispatched(call, exchange, this.#openOn(ollama, call.question.model), ollama)
+    this.#callOf.set(exchange, call)
+    this.#exchangesOn(ollama).add(exchange)
+  }
+
+  #onExchangeEnd(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
+    const call = this.#callOf.get(exchange)
+    if (call === undefined) return
+    this.#note(`attempt ${how}`, call.id, this.ollamas.indexOf(ollama))
+    call.open.delete(exchange)
+    this.#exchangesOn(ollama).delete(exchange)
+    this.#breakerChecks.ended(ollama.options.url, exchange)
+    this.#attemptChecks.ended(call, exchange, how)
+  }
+
+  #exchangesOn(ollama: ModelledOllama): Set<Exchange> {
+    const known = this.#open.get(ollama) ?? new Set<Exchange>()
+    this.#open.set(ollama, known)
+    return known
+  }
+
+  /** Attempts of one model under way there, and the one that begins now. */
+  #openOn(ollama: ModelledOllama, model: string | undefined): number {
+    let sum = 1
+    for (const exchange of this.#exchangesOn(ollama)) {
+      if (this.#callOf.get(exchange)?.question.model === model) sum++
+    }
+    return sum
+  }
+
+  readonly #callWatch = {
+    saw: (call: CallRecord, event: RunEvent): void => this.#onRunEvent(call, event),
+    answered: (call: CallRecord, answer: ChatAnswer, finishes: number): void => {
+      const fault = call.faultOf(answer)
+      if (fault !== undefined) this.#report('I2', `call ${call.id}: ${fault}`)
+      if (finishes !== 1) this.#report('I1', `call ${call.id} finished ${finishes} times`)
+      if (call.question.streamed && call.seen !== call.expected.length) {
+        this.#report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
+      }
+      call.resumed = answer.resumed
+      this.#end(call, 'answered')
+    },
+    left: (call: CallRecord): void => this.#end(call, 'left'),
+    failed: (call: CallRecord, error: SurefootError): void => {
+      if (error.partial !== undefined && error.partial !== call.expected.slice(0, call.seen)) {
+        this.#report('I2', `call ${call.id}: its partial text is not what the caller has seen`)
+      }
+      if (error.code === 'INTERNAL') this.#report('I1', `call ${call.id}: ${String(error.cause ?? error.message)}`)
+      if (call.question.isWrong === true && error.code !== 'INVALID_REQUEST' && call.foundWrong) {
+        this.#report('I4', `call ${call.id}: a caller's mistake is told as ${error.code}`)
+      }
+      if (this.clock.nowMs === call.startedMs) {
+        this.tally.refusedWithinCpuMs.push(performance.now() - this.#startedAtCpuMs)
+      }
+      this.#end(call, error.code)
+    },
+    broken: (call: CallRecord, failure: unknown): void => {
+      this.#report('I1', `call ${call.id} ended with ${String(failure)}`)
+      this.#end(call, 'broken')
+    },
+  }
+
+  #onRunEvent(call: CallRecord, event: RunEvent): void {
+    this.#note(event.type, call.id, event.type === 'delta' ? event.text.length : '')
+    if (event.type !== 'delta' || event.text === '') return
+    call.firstTokenMs ??= this.clock.nowMs
+    const fault = call.faultOfNext(event.text)
+    if (fault !== undefined) this.#report('I2', `call ${call.id}: ${fault}`)
+  }
+
+  #onTelemetry(event: TelemetryEvent): void {
+    switch (event.type) {
+      case 'breaker-open':
+      case 'breaker-half-open':
+      case 'breaker-closed':
+        this.#note(
+          event.type,
+          this.ollamas.findIndex(({ options }) => options.url === event.backend),
+          event.reason,
+        )
+        this.#breakerChecks.changed(event)
+        break
+      case 'call-end':
+        this.#onCallEnd(Number(event.id))
+        break
+      default:
+        break
+    }
+  }
+
+  /** Told by core itself, once a call, whether or not its reader has come to the end yet. */
+  #onCallEnd(id: number): void {
+    const call = this.#calls.get(id)
+    if (call === undefined || this.#ended.has(String(id))) return this.#report('I1', `call ${id} ended twice`)
+    this.#ended.set(String(id), this.clock.nowMs)
+    const lateMs = this.clock.nowMs - Math.min(call.deadlineAtMs, call.leftAtMs ?? Number.POSITIVE_INFINITY)
+    if (lateMs > GRACE_MS) this.#report('I1', `call ${id} ended ${Math.round(lateMs)} ms late`)
+  }
+
+  #end(call: CallRecord, outcome: string): void {
+    call.outcome = outcome
+    this.#calls.delete(call.id)
+    this.#ended.delete(String(call.id))
+    this.#note(`call ${outcome}`, call.id, call.attempts)
+    this.tally.ended(call, this.clock.nowMs)
+    for (const listener of this.#callListeners) listener(call)
+  }
+
+  #report(invariant: InvariantName, text: string): void {
+    this.#note(`VIOLATION ${invariant}`, 0, text)
+    if (this.violations.length < MOST_VIOLATIONS) this.violations.push({ atMs: this.clock.nowMs, invariant, text })
+  }
+
+  #note(what: string, subject: number, detail: string | number = ''): void {
+    this.#journal.note(this.clock.nowMs, what, subject, detail)
+  }
+}
+
+/** Loads and canaries go through the same sockets as calls, beside the slots. */
+const SPARE_SOCKETS = 4
+
+const nothing = (): void => {}
+
+/** Nothing is written in a simulation. */
+const SILENT = {
+  trace: nothing,
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  fatal: nothing,
+} as unknown as NonNullable<SurefootDeps['logger']>
