@@ -12,17 +12,34 @@ export type ChatLine =
   | { readonly kind: 'error'; readonly text: string }
   | { readonly kind: 'bad' }
 
+/** Of an error's own words only the beginning is read, as of an error body. */
+const LONGEST_ERROR = 4096
+
 /** Reads one line. Anything that is not a chat line of Ollama is `bad`; nothing is ever skipped (F25). */
 export function readChatLine(bytes: Buffer): ChatLine {
-  const value = parsed(bytes)
-  if (value === undefined) return { kind: 'bad' }
-  return errorLine(value) ?? (isChatChunk(value) ? chatLine(bytes, value) : { kind: 'bad' })
+  return read(bytes, fromChat)
 }
 
 /** Reads one line of `/api/generate` as the chat line it would be: `response` is the content of a message. */
 export function readGenerateLine(bytes: Buffer): ChatLine {
-  const value = parsed(bytes)
-  if (value === undefined) return { kind: 'bad' }
+  return read(bytes, fromGenerate)
+}
+
+function read(bytes: Buffer, toLine: (value: object, bytes: Buffer) => ChatLine): ChatLine {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    return typeof value === 'object' && value !== null ? toLine(value, bytes) : { kind: 'bad' }
+  } catch {
+    // What can be read can still be too deep to be printed again.
+    return { kind: 'bad' }
+  }
+}
+
+function fromChat(value: object, bytes: Buffer): ChatLine {
+  return errorLine(value) ?? (isChatChunk(value) ? chatLine(bytes, value) : { kind: 'bad' })
+}
+
+function fromGenerate(value: object): ChatLine {
   const { response, context: _context, ...rest } = value as { response?: unknown; context?: unknown }
   const chunk = { ...rest, message: { role: 'assistant', content: response } }
   if (!isChatChunk(chunk)) return errorLine(value) ?? { kind: 'bad' }
@@ -32,19 +49,10 @@ export function readGenerateLine(bytes: Buffer): ChatLine {
   return errorLine(value) ?? chatLine(Buffer.from(JSON.stringify(line)), line)
 }
 
-function parsed(bytes: Buffer): object | undefined {
-  try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
 function errorLine(value: object): ChatLine | undefined {
   const { error } = value as { error?: unknown }
   if (error === undefined || error === null) return undefined
-  return { kind: 'error', text: typeof error === 'string' ? error : JSON.stringify(error) }
+  return { kind: 'error', text: (typeof error === 'string' ? error : JSON.stringify(error)).slice(0, LONGEST_ERROR) }
 }
 
 function chatLine(bytes: Buffer, chunk: ChatChunk): ChatLine {
@@ -69,7 +77,22 @@ function splitFinal(bytes: Buffer, chunk: ChatChunk): ChatLine {
 }
 
 function isChatChunk(value: object): value is ChatChunk {
-  const { message, done } = value as { message?: { content?: unknown }; done?: unknown }
-  if (typeof message !== 'object' || message === null || typeof message.content !== 'string') return false
-  return typeof done === 'boolean' || typeof (value as { done_reason?: unknown }).done_reason === 'string'
+  const { message, done, done_reason } = value as { message?: unknown; done?: unknown; done_reason?: unknown }
+  if (!isMessage(message) || !isAbsentOr('string', done_reason)) return false
+  return typeof done === 'boolean' || (isAbsentOr('boolean', done) && typeof done_reason === 'string')
+}
+
+/** Every part that is read is what it should be: what comes later relies on it. */
+function isMessage(message: unknown): boolean {
+  if (typeof message !== 'object' || message === null) return false
+  const { content, thinking, tool_calls } = message as Record<string, unknown>
+  return (
+    typeof content === 'string' &&
+    (thinking === undefined || typeof thinking === 'string') &&
+    (tool_calls === undefined || Array.isArray(tool_calls))
+  )
+}
+
+function isAbsentOr(type: 'string' | 'boolean', value: unknown): boolean {
+  return value === undefined || value === null || typeof value === type
 }
