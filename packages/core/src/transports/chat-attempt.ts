@@ -7,15 +7,14 @@ import { classify } from '../outcome/classify.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
-import { readChatLine } from './chat-line.ts'
+import { AttemptSocket } from './attempt-socket.ts'
 import { DeltaQueue } from './delta-queue.ts'
+import { ErrorBody } from './error-body.ts'
+import type { Exchange } from './exchange.ts'
 import { LineSplitter } from './ndjson.ts'
 import { Patience } from './patience.ts'
 import type { SilenceLimits } from './patience.ts'
-import { retryAfterMs } from './retry-after.ts'
 
-/** Of an error body only the beginning is read. */
-const LARGEST_ERROR_BYTES = 4096
 /** After the final line the connection may take this long to end properly before it is cut. */
 const LINGER_MS = 250
 
@@ -23,6 +22,7 @@ const LINGER_MS = 250
 export interface AttemptDeps {
   readonly call: Call
   readonly context: CallContext
+  readonly exchange: Exchange
   readonly lease: Lease
   readonly connection: Connection
   readonly limits: SilenceLimits
@@ -32,40 +32,32 @@ export interface AttemptDeps {
 }
 
 /**
- * One `/api/chat` exchange over a socket, from the request to the final line. It tells the lease about the
- * first token and the end, and ends exactly once however it ends.
+ * One exchange over a socket, from the request to the final line. It tells the lease about the first token and the end,
+ * and ends exactly once however it ends.
  */
 export class ChatAttempt implements Dispatcher.DispatchHandler {
+  readonly #answer = Promise.withResolvers<Reply>()
   /** Resolves with the first token in hand; rejects with an `AttemptFailure` or the reason of the abort. */
-  readonly reply: Promise<Reply>
+  readonly reply: Promise<Reply> = this.#answer.promise
   readonly #deps: AttemptDeps
   readonly #startedAtMs: number
   readonly #body: DeltaQueue
   readonly #lines: LineSplitter
   readonly #patience: Patience
-  #commit!: (reply: Reply) => void
-  #refuse!: (error: unknown) => void
-  #controller: Dispatcher.DispatchController | undefined
+  readonly #socket = new AttemptSocket()
   #status = 0
-  #retryAfterMs: number | undefined
-  #errorBody = ''
+  #error: ErrorBody | undefined
   #gotToken = false
   #final: Final | undefined
   /** The caller has been answered; nothing more reaches it. */
   #settled = false
   /** The lease has been given back. */
   #released = false
-  /** Why the socket is to be cut as soon as there is one. */
-  #cutReason: Error | undefined
   #linger: { cancel(): void } | undefined
 
   constructor(deps: AttemptDeps) {
     this.#deps = deps
     this.#startedAtMs = deps.runtime.clock.monotonicMs()
-    this.reply = new Promise((resolve, reject) => {
-      this.#commit = resolve
-      this.#refuse = reject
-    })
     this.#body = new DeltaQueue(
       () => this.#leave(new DOMException('The reader has left', 'AbortError')),
       (paused) => this.#onPause(paused),
@@ -85,42 +77,41 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   /** Sends the request. */
   start(): void {
-    const { call, context, connection } = this.#deps
+    const { exchange, context, connection } = this.#deps
     if (context.signal.aborted) return this.#onAbort()
     this.#patience.start()
-    connection.dispatch('POST', '/api/chat', call.body, this)
+    connection.dispatch('POST', exchange.path, exchange.body, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#cutReason !== undefined) controller.abort(this.#cutReason)
+    this.#socket.attach(controller)
   }
 
   onResponseStart(
-    controller: Dispatcher.DispatchController,
+    _controller: Dispatcher.DispatchController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status
-    this.#retryAfterMs = retryAfterMs(headers['retry-after'], this.#deps.runtime.clock.nowMs())
+    const nowMs = this.#deps.runtime.clock.nowMs()
+    this.#error = status === 200 ? undefined : new ErrorBody(status, headers['retry-after'], nowMs)
     if (status > 200) this.#patience.refused()
     // The caller had left while the model was being loaded: now it is loaded, and the generation can be cut.
-    if (this.#settled && !this.#released) this.#cut(controller, new DOMException('Aborted', 'AbortError'))
+    if (this.#settled && !this.#released) this.#socket.cut(new DOMException('Aborted', 'AbortError'))
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled && this.#final === undefined) return
     this.#patience.heard()
-    if (this.#status !== 200) {
-      this.#errorBody += chunk.toString('utf8', 0, LARGEST_ERROR_BYTES)
-      if (this.#errorBody.length >= LARGEST_ERROR_BYTES) this.#failStatus()
+    if (this.#error !== undefined) {
+      if (!this.#error.push(chunk)) this.#failStatus(this.#error)
     } else if (!this.#lines.push(chunk)) {
       this.#fail({ kind: 'bad-line', gotToken: this.#gotToken })
     }
   }
 
   onResponseEnd(): void {
-    if (this.#status !== 200) return this.#failStatus()
+    if (this.#error !== undefined) return this.#failStatus(this.#error)
     this.#lines.end()
     if (this.#final === undefined) this.#fail({ kind: 'no-end-mark', gotToken: this.#gotToken })
     else this.#release({ kind: 'whole' })
@@ -129,28 +120,26 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
     if (this.#final !== undefined) return this.#release({ kind: 'whole' })
     if (this.#settled) return this.#release({ kind: 'left' })
-    if (this.#status !== 0 && this.#status !== 200) return this.#failStatus()
+    if (this.#error !== undefined) return this.#failStatus(this.#error)
     this.#fail({ kind: 'network', cause, gotBytes: this.#status !== 0, gotToken: this.#gotToken })
   }
 
   #onLine(bytes: Buffer): void {
     if (this.#final !== undefined || this.#settled) return
-    const line = readChatLine(bytes)
+    const gotToken = this.#gotToken
+    const line = this.#deps.exchange.read(bytes)
     switch (line.kind) {
+      case 'nothing':
+        return this.#patience.token()
       case 'delta':
         return this.#onDelta(line.delta)
       case 'final':
         if (line.rest !== undefined) this.#onDelta(line.rest)
         return this.#onFinal(line.final)
       case 'error':
-        return this.#fail({
-          kind: 'error-line',
-          text: line.text,
-          gotToken: this.#gotToken,
-          elapsedMs: this.#elapsedMs(),
-        })
+        return this.#fail({ kind: 'error-line', text: line.text, gotToken, elapsedMs: this.#elapsedMs() })
       case 'bad':
-        return this.#fail({ kind: 'bad-line', gotToken: this.#gotToken })
+        return this.#fail({ kind: 'bad-line', gotToken })
     }
   }
 
@@ -161,7 +150,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#gotToken = true
     this.#patience.token()
     this.#deps.lease.firstToken()
-    this.#commit({ backend: this.#deps.lease.backend.name, body: this.#body })
+    this.#answer.resolve({ backend: this.#deps.lease.backend.name, body: this.#body })
   }
 
   #onFinal(final: Final): void {
@@ -171,10 +160,10 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#stopListening()
     this.#deps.lease.firstToken()
     this.#body.finish(final)
-    this.#commit({ backend: this.#deps.lease.backend.name, body: this.#body })
+    this.#answer.resolve({ backend: this.#deps.lease.backend.name, body: this.#body })
     // Its connection is about to end by itself, then the socket can be used again; if not, it is cut.
     this.#linger = this.#deps.runtime.timers.set(LINGER_MS, () => {
-      this.#cut(this.#controller, new DOMException('The answer is whole', 'AbortError'))
+      this.#socket.cut(new DOMException('The answer is whole', 'AbortError'))
       this.#release({ kind: 'whole' })
     })
   }
@@ -184,10 +173,10 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     if (paused && !this.#gotToken) return
     if (paused) {
       this.#patience.pause()
-      this.#controller?.pause()
+      this.#socket.pause()
     } else {
       if (!this.#settled) this.#patience.resume()
-      this.#controller?.resume()
+      this.#socket.resume()
     }
   }
 
@@ -198,7 +187,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   #onSilent(silentMs: number): void {
     // A status that says it all needs no end of its body.
-    if (this.#status !== 0 && this.#status !== 200) return this.#failStatus()
+    if (this.#error !== undefined) return this.#failStatus(this.#error)
     this.#fail({ kind: 'silence', silentMs, gotToken: this.#gotToken })
   }
 
@@ -211,30 +200,24 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     if (this.#settled) return
     this.#settled = true
     this.#stopListening()
-    this.#refuse(reason)
+    this.#answer.reject(reason)
     this.#body.fail(reason)
     const loading = this.#status === 0 && this.#patience.mayBeLoading
-    if (loading && this.#controller !== undefined) return
+    if (loading && this.#socket.isOpen) return
     this.#patience.stop()
-    this.#cut(this.#controller, reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError'))
+    this.#socket.cut(reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError'))
     this.#release({ kind: 'left' })
   }
 
-  #failStatus(): void {
-    this.#fail({
-      kind: 'status',
-      status: this.#status,
-      body: this.#errorBody,
-      retryAfterMs: this.#retryAfterMs,
-      elapsedMs: this.#elapsedMs(),
-    })
+  #failStatus(error: ErrorBody): void {
+    this.#fail(error.failure(this.#elapsedMs()))
   }
 
   #fail(failure: Failure): void {
     const { lease, call, connection } = this.#deps
     if (this.#settled) {
       // Nobody waits any more; only the lease is still held.
-      this.#cut(this.#controller, new DOMException('Aborted', 'AbortError'))
+      this.#socket.cut(new DOMException('Aborted', 'AbortError'))
       return this.#release({ kind: 'left' })
     }
     this.#settled = true
@@ -244,14 +227,9 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     if (verdict.staleSockets === true) connection.renew()
     // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
     this.#release({ kind: 'failed', verdict })
-    this.#cut(this.#controller, error)
-    this.#refuse(error)
+    this.#socket.cut(error)
+    this.#answer.reject(error)
     this.#body.fail(error)
-  }
-
-  #cut(controller: Dispatcher.DispatchController | undefined, reason: Error): void {
-    this.#cutReason = reason
-    controller?.abort(reason)
   }
 
   #release(end: AttemptEnd): void {

@@ -2,9 +2,13 @@ import type { Config } from '../config/config.ts'
 import type { Connection } from '../connection.ts'
 import type { Lease } from '../backends/lease.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Call, Service } from '../service.ts'
+import type { Call, Reply, Service } from '../service.ts'
 import { ChatAttempt } from './chat-attempt.ts'
+import { prefillExchange, rawExchange } from './continued-exchange.ts'
+import { chatExchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import type { SilenceLimits } from './patience.ts'
+import { renderFor } from './render-for.ts'
 
 /** What the transport is built with. */
 export interface OllamaTransportDeps {
@@ -17,19 +21,21 @@ export interface OllamaTransportDeps {
 /** The bottom of the stack: one attempt on the leased backend, always streamed. */
 export function createOllamaTransport({ config, runtime, connectionOf, lookIntoMemory }: OllamaTransportDeps): Service {
   return (call, context) => {
-    const { lease } = context
+    const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
-    const attempt = new ChatAttempt({
-      call,
-      context,
-      lease,
-      connection: connectionOf(lease.backend.name),
-      limits: silenceLimits(call, config),
-      runtime,
-      lookIntoMemory: () => lookIntoMemory(lease),
-    })
-    attempt.start()
-    return attempt.reply
+    const connection = connectionOf(lease.backend.name)
+    const limits = silenceLimits(call, config)
+    const send = (exchange: Exchange): Promise<Reply> => {
+      const look = (): Promise<void> => lookIntoMemory(lease)
+      const deps = { call, context, exchange, lease, connection, limits, runtime, lookIntoMemory: look }
+      const attempt = new ChatAttempt(deps)
+      attempt.start()
+      return attempt.reply
+    }
+    if (continueFrom === undefined) return send(chatExchange(call))
+    if (continueFrom.mode !== 'raw') return send(prefillExchange(call.request, continueFrom))
+    const render = { call, context, lease, connection, runtime, limitMs: limits.quietMs }
+    return renderFor(render).then((prompt) => send(rawExchange(call.request, continueFrom, prompt)))
   }
 }
 
