@@ -59,6 +59,8 @@ function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
     looks: [] as number[],
     /** What a look into the memory finds. */
     found: 'unknown' as Residency,
+    /** How long a look takes. */
+    lookMs: 0,
     reply: undefined as unknown as Promise<Reply>,
     answer: (status = 200, headers = {}) => handler?.onResponseStart?.(controller, status, headers, ''),
     send: (text: string) => handler?.onResponseData?.(controller, Buffer.from(text)),
@@ -95,6 +97,7 @@ function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
     connectionOf: () => connection,
     lookIntoMemory: async () => {
       rig.looks.push(time.clock.monotonicMs())
+      if (rig.lookMs > 0) await new Promise<void>((resolve) => void time.timers.set(rig.lookMs, resolve))
       backend.models.observed('llama3.2', rig.found, time.clock.monotonicMs())
     },
   })
@@ -235,6 +238,49 @@ describe('silence', () => {
     })
     rig.expectGone()
   })
+
+  it('in the middle is noticed also when the first token came during a look into the memory', async () => {
+    const rig = createRig()
+    rig.found = 'in-memory'
+    rig.lookMs = 25
+    await rig.time.advance(1_010)
+    rig.answer()
+    rig.send(line('x'))
+    await rig.time.advance(59_999)
+    expect(rig.backend.slots.held).toBe(1)
+    await rig.time.advance(1)
+    await expect(rig.text()).rejects.toMatchObject({ verdict: { error: { code: 'RESPONSE_TIMEOUT' } } })
+    rig.expectGone()
+  })
+
+  it('in the middle is as short after a long load as it always is', async () => {
+    const rig = createRig()
+    rig.found = 'loading'
+    await rig.time.advance(100_000)
+    rig.answer()
+    rig.send(line('x'))
+    await rig.time.advance(59_999)
+    expect(rig.backend.slots.held).toBe(1)
+    await rig.time.advance(1)
+    await expect(rig.text()).rejects.toMatchObject({ verdict: { error: { code: 'RESPONSE_TIMEOUT' } } })
+    rig.expectGone()
+  })
+
+  it.each([0, 1_010, 100_000])(
+    'of a refusal whose body does not end is one second, also when it came after %i ms',
+    async (afterMs) => {
+      const rig = createRig()
+      rig.found = 'loading'
+      rig.lookMs = 25
+      await rig.time.advance(afterMs)
+      rig.answer(500)
+      rig.send('{"error":')
+      await rig.time.advance(1_000)
+      expect(await rig.failure()).toMatchObject({ error: { code: 'BACKEND_FAILED' } })
+      await rig.time.advance(25)
+      rig.expectGone()
+    },
+  )
 
   it.each([{ format: 'json' }, { tools: [{}] }])('with %j may last 180 s: text is held back then', async (request) => {
     const rig = createRig({ residency: 'in-memory', request })

@@ -4,6 +4,8 @@ import { SilenceWatch } from './silence-watch.ts'
 
 /** After this much silence it is found out whether the model is being loaded. */
 const LOOK_AFTER_MS = 1_000
+/** The body of a refusal comes with its status; only its words are lost when it does not. */
+const REFUSAL_MS = 1_000
 
 /** The longest silences, in milliseconds. */
 export interface SilenceLimits {
@@ -37,9 +39,7 @@ export class Patience {
   readonly #deps: PatienceDeps
   readonly #watch: SilenceWatch
   #looked: 'no' | 'early' | 'at the limit' = 'no'
-  /** Nothing more is to be found out: the next silence is one. */
-  #decided = false
-  #gotToken = false
+  #waitingFor: 'first token' | 'next token' | 'end of a refusal' = 'first token'
   #toldLoading = false
   #stopped = false
 
@@ -71,13 +71,12 @@ export class Patience {
 
   /** The first token is here: from now on silence is silence. */
   token(): void {
-    this.#gotToken = true
-    this.#decided = true
+    this.#goOnWith('next token')
   }
 
   /** The status says it all; the end of the body is not worth a look. */
   refused(): void {
-    this.#decided = true
+    this.#goOnWith('end of a refusal')
   }
 
   /** While the reader takes its time, the backend's silence is our own doing. */
@@ -96,24 +95,32 @@ export class Patience {
     this.#watch.stop()
   }
 
+  /** Until now the timer stood for something else, or for nothing while a look was under way. */
+  #goOnWith(waitingFor: 'next token' | 'end of a refusal'): void {
+    this.#waitingFor = waitingFor
+    this.#watch.heard()
+    this.#watch.again()
+  }
+
   #limitMs(): number {
     const { limits, residency } = this.#deps
-    if (this.#gotToken) return limits.quietMs
+    if (this.#waitingFor === 'next token') return limits.quietMs
+    if (this.#waitingFor === 'end of a refusal') return Math.min(REFUSAL_MS, limits.quietMs)
     if (this.#looked === 'no' && residency() !== 'in-memory') return Math.min(LOOK_AFTER_MS, limits.quietMs)
     if (this.#looked !== 'at the limit') return limits.quietMs
     return this.mayBeLoading ? Math.max(limits.loadMs, limits.quietMs) : limits.quietMs
   }
 
   #onSilence(silentMs: number): void {
-    if (!this.#gotToken && this.#deps.queuedInside()) {
+    if (this.#waitingFor !== 'first token') return this.#deps.onSilent(silentMs)
+    if (this.#deps.queuedInside()) {
       this.#watch.heard()
       return this.#watch.again()
     }
-    const decided = this.#decided || this.#looked === 'at the limit'
-    if (decided && silentMs + 1 >= this.#limitMs()) return this.#deps.onSilent(silentMs)
+    if (this.#looked === 'at the limit' && silentMs + 1 >= this.#limitMs()) return this.#deps.onSilent(silentMs)
     this.#looked = silentMs + 1 >= this.#deps.limits.quietMs ? 'at the limit' : 'early'
     void this.#deps.lookIntoMemory().then(() => {
-      if (this.#stopped || this.#gotToken) return
+      if (this.#stopped || this.#waitingFor !== 'first token') return
       if (this.mayBeLoading) this.#tellLoading()
       this.#watch.again()
     })
