@@ -81,6 +81,22 @@ async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
 }
 
 describe('a run', () => {
+  it('ends what is below it when a fault of our own ends it', async () => {
+    const broken = { ...delta('x'), toolCalls: 5 } as unknown as Delta
+    const { start, seen } = createRig(async () => ({
+      backend: 'http://a:1',
+      body: (async function* () {
+        yield broken
+        return FINAL
+      })(),
+    }))
+    const { run, ended } = start()
+    await expect(run.answer).rejects.toMatchObject({ code: 'INTERNAL' })
+    await ended
+    expect(seen.context?.signal.aborted).toBe(true)
+    expect(seen.end).toMatchObject({ kind: 'failed', error: { code: 'INTERNAL' } })
+  })
+
   it('tells what happens, piece by piece, and ends with finish', async () => {
     const { run, ended } = createRig(answers(['Wa', 'ter'])).start()
     const events = await eventsOf(run)

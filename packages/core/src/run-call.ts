@@ -98,7 +98,9 @@ export function runCall(
       return answer
     } catch (failure) {
       end = toEnd(failure)
-      throw end.kind === 'failed' ? end.error : controller.signal.aborted ? controller.signal.reason : failure
+      // A fault of our own leaves an attempt behind that nobody reads: it must not keep its slot.
+      controller.abort(failure)
+      throw end.kind === 'failed' ? end.error : controller.signal.reason
     } finally {
       callerSignal?.removeEventListener('abort', onCallerAbort)
       for (const cleanup of cleanups) cleanup(end as CallEnd)

@@ -55,6 +55,13 @@ const rows: Record<string, readonly [answer: (socket: Socket) => void, outcome: 
     (socket) => socket.write(sized(line('hello') + line('', { done: undefined, done_reason: 'stop' }))),
     'hello',
   ],
+  'null for what is not there': [
+    (socket) => {
+      const message = { role: 'assistant', content: 'hello', thinking: null, tool_calls: null }
+      socket.write(sized(line('', { message }) + last()))
+    },
+    'hello',
+  ],
   'the last line and then silence': [(socket) => socket.write(chunked + chunk(line('hello') + last())), 'hello'],
   'a connection that closes after it': [
     (socket) => socket.end(`${head}Connection: close\r\n\r\n${line('hello')}${last()}`),

@@ -50,6 +50,20 @@ describe('a line of an answer', () => {
     })
   })
 
+  it('has no thinking and no tool calls where they are null', () => {
+    const nulls = { ...message('Wa'), thinking: null, tool_calls: null }
+    const result = read({ ...BASE, message: nulls, done: false })
+    if (result.kind !== 'delta') expect.fail(result.kind)
+    expect(JSON.parse(JSON.stringify(result.delta))).toEqual({ type: 'delta', text: 'Wa' })
+    expect(result.delta.chunk).toEqual({ ...BASE, message: message('Wa'), done: false })
+    const line = { ...BASE, message: { ...nulls, content: '' }, done: true, done_reason: 'stop' }
+    expect(read(line)).toEqual({
+      kind: 'final',
+      rest: undefined,
+      final: { bytes: Buffer.from(JSON.stringify(line)), chunk: { ...line, message: message('') } },
+    })
+  })
+
   it('of every recorded stream is read: deltas, then the final line', () => {
     for (const name of ['post-chat-stream', 'num-predict-limit', 'tools-nonstream', 'format-json']) {
       const kinds = recorded(name).map((line) => read(line).kind)
@@ -132,6 +146,8 @@ describe('a failure inside a 200', () => {
     '{"message":{"role":"assistant"},"done":false}',
     '{"message":{"content":5},"done":false}',
     '{"message":"text","done":false}',
+    '{"message":{"content":"x","thinking":5},"done":false}',
+    '{"message":{"content":"x","tool_calls":{}},"done":false}',
     '{"message":{"role":"assistant","content":"x"}}',
     '{"message":{"role":"assistant","content":"x"},"done":"yes"}',
     '<html>502</html>',

@@ -1,4 +1,4 @@
-import type { ChatChunk } from '@surefoot/protocol'
+import type { ChatChunk, ChatMessage } from '@surefoot/protocol'
 
 import type { Delta, Final } from '../service.ts'
 import { WireDelta } from '../wire-delta.ts'
@@ -55,7 +55,8 @@ function errorLine(value: object): ChatLine | undefined {
   return { kind: 'error', text: (typeof error === 'string' ? error : JSON.stringify(error)).slice(0, LONGEST_ERROR) }
 }
 
-function chatLine(bytes: Buffer, chunk: ChatChunk): ChatLine {
+function chatLine(bytes: Buffer, read: ChatChunk): ChatLine {
+  const chunk = withoutNulls(read)
   // Some engines set only the reason (F22).
   if (!chunk.done && (chunk.done_reason ?? '') === '') return { kind: 'delta', delta: new WireDelta(bytes, chunk) }
   return splitFinal(bytes, { ...chunk, done: true })
@@ -82,14 +83,22 @@ function isChatChunk(value: object): value is ChatChunk {
   return typeof done === 'boolean' || (isAbsentOr('boolean', done) && typeof done_reason === 'string')
 }
 
+/** What stands between us and Ollama may print a part that is not there as `null`; for everybody above it is absent. */
+function withoutNulls(chunk: ChatChunk): ChatChunk {
+  const { message } = chunk
+  if (message.thinking !== null && message.tool_calls !== null) return chunk
+  const present = Object.entries(message).filter(([, value]) => value !== null)
+  return { ...chunk, message: Object.fromEntries(present) as unknown as ChatMessage }
+}
+
 /** Every part that is read is what it should be: what comes later relies on it. */
 function isMessage(message: unknown): boolean {
   if (typeof message !== 'object' || message === null) return false
   const { content, thinking, tool_calls } = message as Record<string, unknown>
   return (
     typeof content === 'string' &&
-    (thinking === undefined || typeof thinking === 'string') &&
-    (tool_calls === undefined || Array.isArray(tool_calls))
+    isAbsentOr('string', thinking) &&
+    (tool_calls === undefined || tool_calls === null || Array.isArray(tool_calls))
   )
 }
 
