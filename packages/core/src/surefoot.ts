@@ -5,6 +5,7 @@ import type { Run, Surefoot } from '@surefoot/protocol'
 import { destination, pino } from 'pino'
 import type { Logger } from 'pino'
 
+import { stateForPeople } from './backends/backend-state.ts'
 import { Fleet } from './backends/fleet.ts'
 import { createMember } from './backends/member.ts'
 import type { Member } from './backends/member.ts'
@@ -73,7 +74,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
 
   const isWaitedFor = (): boolean => dispatcher.waiting > 0
   const loadOptions = new LoadOptions()
-  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, loadOptions }
+  const hasOther = (model: string, than: ReadonlySet<string>): boolean => fleet.hasOther(model, than)
+  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, hasOther, loadOptions }
   const members = config.backends.map((url) => createMember(url, memberDeps))
   const memberOf = new Map(members.map((member) => [member.backend.name, member]))
   const member = (name: string): Member => memberOf.get(name) as Member
@@ -95,7 +97,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const stack = createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
-    retry: createRetry(config, { runtime, telemetry, hasOther: (model, than) => fleet.hasOther(model, than) }),
+    retry: createRetry(config, { runtime, telemetry, hasOther }),
     dispatch: createDispatch(dispatcher, ensureInstalled),
     transport: createOllamaTransport({
       config,
@@ -156,6 +158,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     backends: async () =>
       members.map(({ backend, connection, health }) => ({
         url: backend.name,
+        state: stateForPeople(backend, fleet),
+        draining: backend.draining,
         breaker: backend.breakerStatus(fleet.isLast(backend, config.model)),
         inFlight: backend.slots.held,
         slots: backend.slots.sizeOf(config.model),

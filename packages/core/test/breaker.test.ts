@@ -177,7 +177,7 @@ describe('breaker', () => {
     expect(first.hint).toContain('OLLAMA_BASE_URL')
     expect((await impatient.health()).backends[0]).toMatchObject({
       reachable: false,
-      problem: `Cannot connect to Ollama at ${url}`,
+      problem: `Cannot connect to Ollama at ${url}. Start it with \`ollama serve\`, or correct OLLAMA_BASE_URL.`,
     })
   })
 

@@ -26,5 +26,13 @@ export type {
 export { createRun } from './run.ts'
 export type { RunSink } from './run.ts'
 export { sentenceFromIssues } from './sentence.ts'
-export type { BackendHealth, BackendStatus, BreakerState, BreakerStatus, HealthReport, ModelInfo } from './status.ts'
+export type {
+  BackendHealth,
+  BackendState,
+  BackendStatus,
+  BreakerState,
+  BreakerStatus,
+  HealthReport,
+  ModelInfo,
+} from './status.ts'
 export type { CallOptions, ChatStream, Priority, Run, Surefoot } from './surefoot.ts'

@@ -14,10 +14,30 @@ export interface BreakerStatus {
   readonly nextProbeAtMs?: number | undefined
 }
 
+/**
+ * What a backend is doing, in one word.
+ *
+ * - `up`: idle and able. `busy`: calls are in flight. `loading`: it brings a model into memory.
+ * - `suspect`: it fails health looks; used only when there is no better one.
+ * - `wedged`: it answers health looks but produces no token; out until it does.
+ * - `degraded-cpu`: a model fell back from the GPU to the CPU; used only when there is no better one.
+ * - `down`: its breaker is not closed.
+ */
+export type BackendState = 'up' | 'busy' | 'loading' | 'suspect' | 'wedged' | 'degraded-cpu' | 'down'
+
 /** One backend as Surefoot sees it now. */
 export interface BackendStatus {
   /** Its URL without credentials; also its name in events and errors. */
   readonly url: string
+  readonly state: {
+    readonly name: BackendState
+    /** Why, in words or as an error code; absent for `up` and `busy`. */
+    readonly reason?: string | undefined
+    /** Epoch milliseconds since when it has been so. */
+    readonly sinceAtMs: number
+  }
+  /** It is being drained: no new call goes there, the running ones end. */
+  readonly draining: boolean
   readonly breaker: BreakerStatus
   /** Calls that hold a slot now, to the end of their streams. */
   readonly inFlight: number

@@ -7,7 +7,10 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Breaker } from './breaker.ts'
 import { breakerOutcome } from './breaker-outcome.ts'
+import { GpuUse } from './gpu-use.ts'
 import type { AttemptEnd, Lease } from './lease.ts'
+import { Liveness } from './liveness.ts'
+import type { AttemptHooks, Finding } from './liveness.ts'
 import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
@@ -18,10 +21,20 @@ const MISSING_MS = 30_000
 
 /** What brings models into the memory of a backend. */
 export interface ModelLoader {
+  /** The load under way, whatever its model is. */
+  readonly current: { readonly model: string; readonly sinceMs: number } | undefined
   want(model: string): void
   loading(model: string): LoadProgress | undefined
   expectedMs(model: string): number | undefined
   tooLarge(model: string): void
+}
+
+/** What looks after a backend while it works. */
+export interface BackendWatcher {
+  /** A call went there. */
+  leased(): void
+  /** It refuses work as if its scheduler were dead. */
+  suspects(): void
 }
 
 /** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
@@ -32,6 +45,8 @@ export class Backend {
   readonly breaker: Breaker
   readonly slots: Slots
   readonly models: ModelStates = new ModelStates()
+  readonly liveness: Liveness = new Liveness()
+  readonly gpu: GpuUse = new GpuUse()
   readonly attempts = { succeeded: 0, failed: 0, neutral: 0 }
   readonly #runtime: Runtime
   readonly #listeners = new Set<() => void>()
@@ -39,6 +54,8 @@ export class Backend {
   lastLeaseAt = 0
   /** Without one, models are loaded by whichever call comes first. */
   loader: ModelLoader | undefined
+  watcher: BackendWatcher | undefined
+  #draining = false
 
   constructor(url: string, config: Config, runtime: Runtime, telemetry: Telemetry) {
     this.url = url
@@ -72,8 +89,24 @@ export class Backend {
     for (const listener of this.#listeners) listener()
   }
 
+  /** It takes no new work, by order. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  set draining(draining: boolean) {
+    this.#draining = draining
+    this.changed()
+  }
+
+  /** It may not answer: used when there is no better one. */
+  get suspect(): Finding | undefined {
+    return this.liveness.suspect(this.#now())
+  }
+
   /** Whether an attempt for this model could be admitted, a free slot aside. */
   isUsable(model: string, isLast: boolean): boolean {
+    if (this.#draining || this.liveness.wedged !== undefined) return false
     const nowMs = this.#now()
     return this.breaker.admits(nowMs, isLast) && this.models.avoided(model, nowMs, isLast) === undefined
   }
@@ -109,22 +142,38 @@ export class Backend {
   lease(model: string): Lease {
     const permit = this.breaker.admit(this.#now())
     const seat = this.slots.take(model, this.#now())
-    this.lastLeaseAt = this.#now()
+    const startedAtMs = this.#now()
+    this.lastLeaseAt = startedAtMs
+    this.liveness.began(startedAtMs)
+    this.watcher?.leased()
+    let hooks: AttemptHooks | undefined
     let ended = false
     return {
       backend: this,
       model,
       residency: () => this.models.residency(model, this.#now()),
       queuedInside: () => seat.queuedInside,
+      watch: (given) => {
+        hooks = given
+        this.liveness.watch(given)
+      },
       firstToken: () => {
+        const wasOut = this.liveness.wedged !== undefined || this.suspect !== undefined
+        this.liveness.firstToken(this.#now(), hooks)
         seat.firstToken(this.#now())
         this.models.produced(model, this.#now())
         permit.firstToken(this.#now())
+        if (wasOut) this.changed()
       },
       end: (how) => {
         if (ended) return
         ended = true
+        const { held } = this.slots
         seat.giveBack(this.#now())
+        this.liveness.ended(this.#now(), hooks)
+        if (how.kind === 'failed' && how.verdict.class === 'overload') {
+          if (this.liveness.refused(this.#now() - startedAtMs, held)) this.watcher?.suspects()
+        }
         this.#record(how, model)
         permit.end(breakerOutcome(how), this.#now(), how.kind === 'failed' ? how.verdict.error.code : '')
         this.changed()
@@ -151,6 +200,7 @@ export class Backend {
   /** It was away and answers again: whatever was in its memory is gone. */
   returned(): void {
     this.models.forget()
+    this.liveness.restarted()
     this.breaker.returned(this.#now())
   }
 
@@ -168,9 +218,9 @@ export class Backend {
     return {
       state,
       failures,
-      sinceAtMs: this.#epoch(sinceMs),
+      sinceAtMs: this.epochMs(sinceMs),
       ...(reason !== undefined && { reason }),
-      ...(nextProbeMs !== undefined && { nextProbeAtMs: this.#epoch(nextProbeMs) }),
+      ...(nextProbeMs !== undefined && { nextProbeAtMs: this.epochMs(nextProbeMs) }),
     }
   }
 
@@ -193,7 +243,8 @@ export class Backend {
     return this.#runtime.clock.monotonicMs()
   }
 
-  #epoch(monotonicMs: number): number {
+  /** An instant of the monotonic clock as one of the wall clock, for people. */
+  epochMs(monotonicMs: number): number {
     return Math.round(this.#runtime.clock.nowMs() + monotonicMs - this.#now())
   }
 }

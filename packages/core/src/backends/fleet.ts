@@ -45,12 +45,16 @@ export class Fleet {
   usable(model: string): Backend[] {
     const usable = this.#backends.filter((backend) => backend.isUsable(model, false))
     // Where one is usable no other is the last; where none is, each of them is.
-    return usable.length > 0 ? usable : this.#backends.filter((backend) => backend.isUsable(model, true))
+    return this.#preferred(
+      usable.length > 0 ? usable : this.#backends.filter((backend) => backend.isUsable(model, true)),
+      model,
+    )
   }
 
   /** Whether a backend other than those would take an attempt. */
   hasOther(model: string, than: ReadonlySet<string>): boolean {
-    return this.#backends.some((backend) => !than.has(backend.name) && backend.isUsable(model, false))
+    const usable = this.#backends.filter((backend) => backend.isUsable(model, false))
+    return this.#preferred(usable, model).some((backend) => !than.has(backend.name))
   }
 
   /** Since when no breaker has been closed, however often one was probed meanwhile; `undefined` while one is. */
@@ -60,6 +64,23 @@ export class Fleet {
       (latest, time) => (latest === undefined || time === undefined ? undefined : Math.max(latest, time)),
       Number.NEGATIVE_INFINITY,
     )
+  }
+
+  /** Since when the model runs on the CPU of this backend though it need not; `undefined` when it does not. */
+  fellToCpuAtMs(backend: Backend, model: string): number | undefined {
+    const isFullElsewhere = this.#backends.some((other) => other !== backend && other.gpu.isFull(model))
+    return backend.gpu.fellToCpuAtMs(model, isFullElsewhere)
+  }
+
+  /**
+   * Those of them that are not suspect, and of these the ones that do not run the model on the CPU by mistake; as far as
+   * there are any. When more than half of all are suspect the looks are more likely wrong than the backends (panic).
+   */
+  #preferred(usable: Backend[], model: string): Backend[] {
+    if (usable.length < 2) return usable
+    const isPanic = this.#backends.filter((backend) => backend.suspect !== undefined).length * 2 > this.#backends.length
+    const firm = isPanic ? usable : orAll(usable, (backend) => backend.suspect === undefined)
+    return orAll(firm, (backend) => this.fellToCpuAtMs(backend, model) === undefined)
   }
 
   #listenTo(backend: Backend): void {
@@ -72,4 +93,10 @@ export class Fleet {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** Those for which it is true, or all when it is true for none. */
+function orAll(backends: Backend[], isTrue: (backend: Backend) => boolean): Backend[] {
+  const some = backends.filter(isTrue)
+  return some.length > 0 ? some : backends
 }

@@ -69,7 +69,7 @@ describe('what the health of a backend says apart', () => {
     expect((await rig.health()).health).toEqual({
       url: 'http://a:1',
       reachable: false,
-      problem: 'Cannot connect to Ollama at http://a:1',
+      problem: 'Cannot connect to Ollama at http://a:1. Start it with `ollama serve`, or correct OLLAMA_BASE_URL.',
       checkedAtMs: 1_800_000_000_004,
     })
     expect(rig.asked).toEqual(['/api/version'])
@@ -97,7 +97,7 @@ describe('what the health of a backend says apart', () => {
     const rig = createRig()
     delete rig.answers['/api/tags']
     const { health } = await rig.health()
-    expect(health).toMatchObject({ reachable: true, problem: 'Ollama at http://a:1 does not list its models' })
+    expect(health).toMatchObject({ reachable: true, problem: expect.stringContaining('Ollama at http://a:1 does not list its models. Check') })
     expect(health).not.toHaveProperty('modelInstalled')
     expect(health).toMatchObject({ modelInMemory: true })
   })
@@ -107,7 +107,7 @@ describe('what the health of a backend says apart', () => {
     rig.answers['/api/ps'] = { models: 'none' }
     const { health } = await rig.health()
     expect(health).not.toHaveProperty('modelInMemory')
-    expect(health.problem).toBe('Ollama at http://a:1 does not say which models are in memory')
+    expect(health.problem).toContain('Ollama at http://a:1 does not say which models are in memory. Check')
   })
 
   it.each(['llama3.2', 'llama3.2:latest'])('a name without a tag means latest: %s', async (model) => {

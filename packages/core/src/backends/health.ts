@@ -108,16 +108,14 @@ export class HealthCache {
     const latencyMs = Math.round((this.#nowMs() - startedAtMs) * 10) / 10
     const checkedAtMs = this.#runtime.clock.nowMs()
     if (!version.ok) {
-      return this.#keep(
-        { url, reachable: false, problem: `Cannot connect to Ollama at ${url}`, checkedAtMs },
-        undefined,
-      )
+      return this.#keep({ url, reachable: false, problem: cannotConnect(url), checkedAtMs }, undefined)
     }
     const [tags, ps] = await Promise.all([this.#read('/api/tags', tagsSchema), this.#read('/api/ps', psSchema)])
     const { model } = this.#options
     const installed = tags.ok ? tags.value.models.map(({ name }) => name) : undefined
     const inMemory = ps.ok ? ps.value.models.map(({ name }) => name) : undefined
-    this.#learn(inMemory, installed)
+    if (ps.ok) this.#backend.gpu.observed(ps.value.models, this.#nowMs())
+    this.#learn(inMemory, installed, startedAtMs)
     const problem = problemOf(url, this.#options.model, installed, inMemory)
     return this.#keep(
       {
@@ -139,14 +137,19 @@ export class HealthCache {
     return this.#known
   }
 
-  #learn(inMemory: readonly string[] | undefined, installed: readonly string[] | undefined): void {
+  #learn(inMemory: readonly string[] | undefined, installed: readonly string[] | undefined, sinceMs: number): void {
+    const { models, slots, loader } = this.#backend
     // Calls, and so what is known of a model, go by the one name that it has.
     const model = canonicalModel(this.#options.model)
     if (installed !== undefined && includes(installed, model)) this.#backend.forgiveMissing(model)
-    // While a call of ours is under way, a listed model may just be loading for it.
-    if (inMemory === undefined || this.#backend.slots.held > 0) return
-    const is = includes(inMemory, model) ? 'in-memory' : 'absent'
-    this.#backend.models.observed(model, is, this.#nowMs())
+    if (inMemory === undefined) return
+    const listed = new Set(inMemory.map(canonicalModel))
+    for (const known of [model, ...models.known]) {
+      if (!listed.has(known)) models.observed(known, 'absent', this.#nowMs(), sinceMs)
+    }
+    // While a call or a load of ours is under way, a listed model may just be loading for it.
+    if (slots.held > 0 || loader?.current !== undefined) return
+    for (const name of listed) models.observed(name, 'in-memory', this.#nowMs(), sinceMs)
   }
 
   async #read<T>(path: string, schema: { parse(value: unknown): T }): Promise<{ ok: true; value: T } | { ok: false }> {
@@ -162,15 +165,22 @@ export class HealthCache {
   }
 }
 
+function cannotConnect(url: string): string {
+  return `Cannot connect to Ollama at ${url}. Start it with \`ollama serve\`, or correct OLLAMA_BASE_URL.`
+}
+
 function problemOf(
   url: string,
   model: string,
   installed: readonly string[] | undefined,
   inMemory: readonly string[] | undefined,
 ): string | undefined {
-  if (installed === undefined) return `Ollama at ${url} does not list its models`
+  if (installed === undefined)
+    return `Ollama at ${url} does not list its models. Check its log, or what else answers at this address.`
   if (!includes(installed, model)) return `Model ${model} not found. Run: ollama pull ${model}`
-  return inMemory === undefined ? `Ollama at ${url} does not say which models are in memory` : undefined
+  return inMemory === undefined
+    ? `Ollama at ${url} does not say which models are in memory. Check its log; a runner may hang.`
+    : undefined
 }
 
 function includes(names: readonly string[], model: string): boolean {

@@ -1,5 +1,6 @@
 import type { Verdict } from '../outcome/verdict.ts'
 import type { Backend } from './backend.ts'
+import type { AttemptHooks } from './liveness.ts'
 import type { Residency } from './model-state.ts'
 
 /** How an attempt ended: whole, given up by its caller, or failed as judged. */
@@ -19,6 +20,8 @@ export interface Lease {
   residency(): Residency
   /** It may stand in the backend's own queue, behind calls that were sent before it: then silence says nothing. */
   queuedInside(): boolean
+  /** From now on the attempt can be given up when its backend turns out to produce nothing. */
+  watch(hooks: AttemptHooks): void
   firstToken(): void
   end(how: AttemptEnd): void
 }

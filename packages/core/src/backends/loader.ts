@@ -13,6 +13,9 @@ const MOST_MODELS = 1_000
 /** Weight of the latest load in the running mean. */
 const MEAN_WEIGHT = 0.3
 
+/** Calls wait so long for a look before they go and see for themselves: health routes may hang when nothing else does. */
+const LOOK_MS = 250
+
 /** A load under way. */
 export interface LoadProgress {
   /** When it began, on the monotonic clock. */
@@ -90,7 +93,12 @@ export class Loader {
   async #look(model: string): Promise<void> {
     const { backend, connection, runtime } = this.#deps
     this.#looking.add(model)
+    const tooLong = runtime.timers.set(LOOK_MS, () => {
+      backend.models.asked(model, runtime.clock.monotonicMs())
+      backend.changed()
+    })
     await lookIntoMemory(backend, model, connection.calls, runtime)
+    tooLong.cancel()
     this.#looking.delete(model)
     if (!this.#closed) backend.changed()
   }

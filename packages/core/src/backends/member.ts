@@ -7,6 +7,7 @@ import { Backend } from './backend.ts'
 import { HealthCache } from './health.ts'
 import { Loader } from './loader.ts'
 import { Prober } from './prober.ts'
+import { Watcher } from './watcher.ts'
 
 /** One backend with all that looks after it. */
 export interface Member {
@@ -26,18 +27,30 @@ export interface MemberDeps {
   readonly connect: Connect
   /** Whether calls wait for a backend to come back. */
   readonly isWaitedFor: () => boolean
+  /** Whether a backend other than those could take a call for this model. */
+  readonly hasOther: (model: string, than: ReadonlySet<string>) => boolean
   /** With which options a model is loaded. */
   readonly loadOptions: LoadOptions
 }
 
 export function createMember(url: string, deps: MemberDeps): Member {
-  const { config, runtime, telemetry, connect, isWaitedFor, loadOptions } = deps
+  const { config, runtime, telemetry, connect, isWaitedFor, loadOptions, hasOther } = deps
   const backend = new Backend(url, config, runtime, telemetry)
   const connection = connect(url, config)
   const health = new HealthCache(backend, connection.calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
   const { loadTimeoutMs } = config
   const loader = new Loader({ backend, connection, runtime, loadTimeoutMs, loadOptions })
   backend.loader = loader
+  const watcher = new Watcher({
+    backend,
+    connection,
+    health,
+    runtime,
+    limits: config,
+    loadOptions,
+    hasOther: (model) => hasOther(model, new Set([backend.name])),
+  })
+  backend.watcher = watcher
   const prober = config.earlyClose ? new Prober(backend, connection.calls, runtime, isWaitedFor) : undefined
   return {
     backend,
@@ -47,6 +60,7 @@ export function createMember(url: string, deps: MemberDeps): Member {
     async close() {
       prober?.close()
       loader.close()
+      watcher.close()
       await connection.close()
     },
   }

@@ -5,7 +5,7 @@ import type { ShortCalls } from './short-calls.ts'
 import type { Residency } from './model-state.ts'
 
 /** Between the two readings of `/api/ps`. */
-const BETWEEN_LOOKS_MS = 25
+const BETWEEN_LOOKS_MS = 3
 
 /**
  * Finds out whether a silent backend is loading the model. `/api/ps` lists a model as soon as its load begins, but its
@@ -37,9 +37,8 @@ function residencyFrom(first: NonNullable<Expiry>, second: Expiry): Residency {
 
 async function expiryOf(model: string, calls: ShortCalls): Promise<Expiry> {
   try {
-    const entry = psSchema
-      .parse(await calls.json('/api/ps'))
-      .models.find(({ name }) => canonicalModel(name) === canonicalModel(model))
+    const { models } = psSchema.parse(await calls.json('/api/ps'))
+    const entry = models.find(({ name }) => canonicalModel(name) === canonicalModel(model))
     return { listed: entry !== undefined, at: entry?.expires_at }
   } catch {
     return undefined

@@ -28,10 +28,20 @@ export const tagsSchema: z.ZodType<{ models: TaggedModel[] }> = z.object({
 export interface LoadedModel {
   readonly name: string
   readonly expires_at?: string | undefined
+  /** Bytes in memory, and how many of them are the GPU's. */
+  readonly size?: number | undefined
+  readonly size_vram?: number | undefined
 }
 
 export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
-  models: z.array(z.object({ name: z.string(), expires_at: z.string().optional() })),
+  models: z.array(
+    z.object({
+      name: z.string(),
+      expires_at: z.string().optional(),
+      size: z.number().optional(),
+      size_vram: z.number().optional(),
+    }),
+  ),
 })
 
 /** A model has one name for queues and slots: Ollama completes a name without a tag with `:latest`. */

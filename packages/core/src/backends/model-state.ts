@@ -96,6 +96,11 @@ export class ModelStates {
     return known.is === 'in-memory' || known.is === 'unknown' ? 'ready' : 'absent'
   }
 
+  /** The models of which anything is known. */
+  get known(): readonly string[] {
+    return [...this.#residency.keys()]
+  }
+
   /** A model that is in memory as far as is known, for a question that must not load one. */
   inMemory(nowMs: number): string | undefined {
     for (const [model, { is, untilMs }] of this.#residency) if (is === 'in-memory' && untilMs > nowMs) return model

@@ -77,9 +77,11 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   /** Sends the request. */
   start(): void {
-    const { exchange, context, connection } = this.#deps
+    const { call, exchange, context, connection, lease, limits } = this.#deps
     if (context.signal.aborted) return this.#onAbort()
     this.#patience.start()
+    const giveUp = (silentMs: number): void => this.#fail({ kind: 'silence', silentMs, gotToken: false })
+    lease.watch({ model: call.model, mayBeQuiet: limits.mayBeQuiet, giveUp })
     connection.dispatch('POST', exchange.path, exchange.body, this)
   }
 
@@ -102,7 +104,8 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled && this.#final === undefined) return
-    this.#patience.heard()
+    const heardAtMs = this.#patience.heard()
+    if (this.#gotToken) this.#deps.lease.backend.liveness.tokenAtMs = heardAtMs
     if (this.#error !== undefined) {
       if (!this.#error.push(chunk)) this.#failStatus(this.#error)
     } else if (!this.#lines.push(chunk)) {

@@ -43,5 +43,5 @@ export function createOllamaTransport({ config, runtime, connectionOf, lookIntoM
 function silenceLimits(call: Call, config: Config): SilenceLimits {
   const structured = call.request.format !== undefined || (call.request.tools?.length ?? 0) > 0
   const quietMs = structured ? Math.max(config.structuredTimeoutMs, config.timeoutMs) : config.timeoutMs
-  return { quietMs, loadMs: config.loadTimeoutMs }
+  return { quietMs, loadMs: config.loadTimeoutMs, mayBeQuiet: structured }
 }

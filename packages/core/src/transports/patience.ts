@@ -13,6 +13,8 @@ export interface SilenceLimits {
   readonly quietMs: number
   /** To the first token while the model is being loaded. */
   readonly loadMs: number
+  /** With tools or a format Ollama holds text back until a piece is complete (F23). */
+  readonly mayBeQuiet: boolean
 }
 
 /** What it is built with. */
@@ -65,8 +67,9 @@ export class Patience {
     if (this.mayBeLoading) this.#tellLoading()
   }
 
-  heard(): void {
-    this.#watch.heard()
+  /** Returns when that was. */
+  heard(): number {
+    return this.#watch.heard()
   }
 
   /** The first token is here: from now on silence is silence. */

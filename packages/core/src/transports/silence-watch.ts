@@ -20,8 +20,10 @@ export class SilenceWatch {
     this.#timer = runtime.timers.set(limitMs(), () => this.#check())
   }
 
-  heard(): void {
+  /** Returns when that was. */
+  heard(): number {
     this.#heardAtMs = this.#runtime.clock.monotonicMs()
+    return this.#heardAtMs
   }
 
   /** Sets the timer by the present limit, after the limit has changed. */
