@@ -1,4 +1,4 @@
-import { SurefootError, createRun } from '@surefoot/protocol'
+import { SurefootError, createRun, isRunId } from '@surefoot/protocol'
 import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } from '@surefoot/protocol'
 
 import type { Config } from './config/config.ts'
@@ -32,7 +32,7 @@ export function runCall(
   deps: RunCallDeps,
 ): { readonly run: Run; readonly ended: Promise<void> } {
   const { runtime, config } = deps
-  const id = deps.createId()
+  const id = isRunId(options.runId) ? options.runId : deps.createId()
   const controller = new AbortController()
   const callerSignal = isSignal(options.signal) ? options.signal : undefined
   const onCallerAbort = (): void => controller.abort(callerSignal?.reason)

@@ -23,7 +23,7 @@ export type {
   ResumedEvent,
   RunEvent,
 } from './events.ts'
-export { createRun } from './run.ts'
+export { createRun, isRunId } from './run.ts'
 export type { RunSink } from './run.ts'
 export { sentenceFromIssues } from './sentence.ts'
 export type {

@@ -5,6 +5,11 @@ import type { Run } from './surefoot.ts'
 /** Events that may wait unread before the source is asked to pause. */
 const HIGH_WATER = 256
 
+/** Whether an id given by a caller may name a run: a UUID, so that nothing else gets into logs by it. */
+export function isRunId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(value)
+}
+
 /** Where the maker of a run puts its events. */
 export interface RunSink {
   emit(event: RunEvent): void

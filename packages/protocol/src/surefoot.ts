@@ -26,6 +26,8 @@ export interface CallOptions {
    * conversation. @default the beginning of the conversation itself
    */
   readonly affinityKey?: string | undefined
+  /** The id of the run, a UUID: it is then the same on both sides of a wire. @default a new one */
+  readonly runId?: string | undefined
   /**
    * The caller wants the answer as a whole: a broken stream is then simply asked for again, and the run's events hold
    * no `delta`. @default false for `run`, true for `chat` without `stream`

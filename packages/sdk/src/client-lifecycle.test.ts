@@ -6,7 +6,7 @@ import { createServer } from '@surefoot/server'
 import type { SurefootServer } from '@surefoot/server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-import { createFakeSurefoot, delta } from '../test/fake-surefoot.ts'
+import { createFakeSurefoot, delta, echo } from '../test/fake-surefoot.ts'
 import type { FakeSurefoot, Script } from '../test/fake-surefoot.ts'
 import { createTcp } from '../test/meddler.ts'
 import { until, watchRejections } from '../test/rejections.ts'
@@ -21,22 +21,12 @@ let client: Surefoot
 
 beforeEach(async () => {
   script = undefined
-  const echo = createFakeSurefoot()
-  fake = createFakeSurefoot(async (call, sink, signal) => {
-    if (script !== undefined) return await script(call, sink, signal)
-    for await (const event of echo.run(call.input, { buffered: call.options.buffered })) {
-      if (event.type !== 'finish') sink.emit(event)
-      else return event.answer.message.content
-    }
-    return ''
-  })
+  fake = createFakeSurefoot((call, sink, signal) => (script ?? echo)(call, sink, signal))
   server = await createServer({ surefoot: fake, port: 0 })
   client = createClient({ url: server.url, fallback: false })
 })
 
-afterEach(async () => {
-  await server.close({ drainMs: 0 })
-})
+afterEach(() => server.close({ drainMs: 0 }))
 
 /** Shows one word and then waits for its end. */
 const hanging: Script = async ({ options }, sink, signal) => {

@@ -4,11 +4,14 @@ import { createServer } from '@surefoot/server'
 import type { SurefootServer } from '@surefoot/server'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-import { createFakeSurefoot, delta, HEALTH } from '../test/fake-surefoot.ts'
+import { createFakeSurefoot, delta, echo, HEALTH } from '../test/fake-surefoot.ts'
 import type { FakeSurefoot, Script } from '../test/fake-surefoot.ts'
 import { createClient } from './client.ts'
 
 const BODY = { messages: [{ role: 'user', content: 'Hi there' }] }
+
+const LOOP: Record<string, unknown> = {}
+LOOP['itself'] = LOOP
 
 let script: Script | undefined
 let fake: FakeSurefoot
@@ -17,22 +20,12 @@ let client: Surefoot
 
 beforeEach(async () => {
   script = undefined
-  const echo = createFakeSurefoot()
-  fake = createFakeSurefoot(async (call, sink, signal) => {
-    if (script !== undefined) return await script(call, sink, signal)
-    for await (const event of echo.run(call.input, { buffered: call.options.buffered })) {
-      if (event.type !== 'finish') sink.emit(event)
-      else return event.answer.message.content
-    }
-    return ''
-  })
+  fake = createFakeSurefoot((call, sink, signal) => (script ?? echo)(call, sink, signal))
   server = await createServer({ surefoot: fake, port: 0 })
   client = createClient({ url: server.url, fallback: false })
 })
 
-afterEach(async () => {
-  await server.close({ drainMs: 0 })
-})
+afterEach(() => server.close({ drainMs: 0 }))
 
 async function collect(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
   const events: RunEvent[] = []
@@ -67,7 +60,7 @@ test('a run tells every event of the server, and its answer', async () => {
     return 'Hi!'
   }
   const run = client.run('Hi')
-  expect(run.id).toMatch(/^[0-9a-f]{32}$/)
+  expect(run.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
   expect((await collect(run)).map(({ type }) => type)).toEqual([
     'queued',
     'attempt',
@@ -77,17 +70,21 @@ test('a run tells every event of the server, and its answer', async () => {
     'finish',
   ])
   expect((await run.answer).message.content).toBe('Hi!')
+  // One id on both sides, so that the server's log can be asked about this run.
+  expect((await run.answer).id).toBe(run.id)
+  expect(fake.calls[0]?.options.runId).toBe(run.id)
 })
 
 test('all options of both forms reach the server', async () => {
-  const options = { system: 'Be kind.', temperature: 0, model: 'tiny', deadlineMs: 5000 }
+  const whose = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3' } as const
+  const options = { system: 'Be kind.', temperature: 0, model: 'tiny', deadlineMs: 5000, ...whose }
   await client.chat('Hi', options)
   expect(fake.calls[0]).toMatchObject({ input: 'Hi', options: { ...options, buffered: true } })
 
   await client.chat({ ...BODY, model: 'other', options: { seed: 1 }, think: false }, options)
   expect(fake.calls[1]).toMatchObject({
     input: { ...BODY, model: 'tiny', options: { seed: 1 }, think: false },
-    options: { system: 'Be kind.', temperature: 0, deadlineMs: 5000, buffered: true },
+    options: { system: 'Be kind.', temperature: 0, deadlineMs: 5000, buffered: true, ...whose },
   })
 
   await client.chat({ ...BODY, model: 'other' })
@@ -155,6 +152,11 @@ test.each<[string, unknown, unknown]>([
   ['a deadline of 0', 'Hi', { deadlineMs: 0 }],
   ['buffered as text', 'Hi', { buffered: 'yes' }],
   ['a signal that is none', 'Hi', { signal: {} }],
+  ['a priority that is none', 'Hi', { priority: 'urgent' }],
+  ['an empty tenant', 'Hi', { tenant: '' }],
+  ['an affinity key that is too long', 'Hi', { affinityKey: 'x'.repeat(257) }],
+  ['a bigint', { ...BODY, options: { num_ctx: 10n } }, undefined],
+  ['a loop', { ...BODY, tools: [LOOP] }, undefined],
 ])('%s is refused in one sentence, without a request', async (_what, input, options) => {
   const fetch = vi.fn<typeof globalThis.fetch>()
   const strict = createClient({ url: server.url, fetch: fetch as never })
@@ -172,8 +174,46 @@ test('health, models and backends answer', async () => {
   expect(await client.backends()).toEqual([])
 })
 
-test.each([undefined, 5, 'ftp://host', 'localhost:8000'])('the url %s is refused at once', (url) => {
-  expect(() => createClient({ url: url as string })).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
+test.each([
+  undefined,
+  null,
+  5,
+  'ftp://host',
+  'localhost:8000',
+  '127.0.0.1:8000',
+  'localhost',
+  '//host',
+  'http:///x',
+  'http://exa mple',
+  'http://host:99999',
+  'http://host?a=b',
+  'http://host/#x',
+  '/api?a=b',
+  'http://user:se-cret@host',
+  'http://user:se/cret@host',
+  new URL('http://se-cret@host'),
+])('the url %s is refused at once, without its password', (url) => {
+  expect(() => createClient({ url: url as string })).toThrow(
+    expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringMatching(/cret/) }),
+  )
+})
+
+test.each<[string, Record<string, string>]>([
+  ['a name with a space', { 'bad header': 'x' }],
+  ['a value beyond Latin-1', { authorization: 'Bearer ключ' }],
+  ['a value with a line break', { authorization: 'Bearer a\nb' }],
+])("%s in the headers is the caller's mistake, not a server that is away", async (_what, headers) => {
+  const mistaken = createClient({ url: server.url, headers })
+  for (const call of [() => mistaken.chat('Hi'), () => mistaken.run('Hi').answer, () => mistaken.health()]) {
+    const error: unknown = await call().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringContaining('header') })
+    expect(JSON.stringify(error)).not.toMatch(/ключ|a.{1,2}b/)
+  }
+  expect(fake.calls).toHaveLength(0)
+})
+
+test('a path without a page to be a path of is said so', async () => {
+  await expect(createClient({ url: '/api' }).chat('Hi')).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
 })
 
 test.each([0, -1, Number.NaN, Infinity])('silenceMs %s is refused at once', (silenceMs) => {

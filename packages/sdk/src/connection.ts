@@ -4,9 +4,10 @@ import type { TRPCClient } from '@trpc/client'
 
 import { guardFetch } from './guarded-fetch.ts'
 import type { Wire } from './guarded-fetch.ts'
-import { DEFAULT_SILENCE_MS, shownUrl, trpcUrl } from './options.ts'
+import { DEFAULT_SILENCE_MS, trpcUrl } from './options.ts'
 import type { ClientHeaders, ConnectionOptions } from './options.ts'
 import type { SdkRuntime } from './runtime/runtime.ts'
+import { checkServerUrl } from './server-url.ts'
 import { createLinkedClient } from './trpc-links.ts'
 import { untilAborted } from './until-aborted.ts'
 
@@ -25,7 +26,7 @@ export interface Connection {
  */
 export function createConnection(options: ConnectionOptions, runtime: SdkRuntime): Connection {
   const { silenceMs = DEFAULT_SILENCE_MS, headers = {} } = options
-  checkUrl(options.url)
+  checkServerUrl(options.url)
   if (!(Number.isFinite(silenceMs) && silenceMs >= 1)) {
     throw new SurefootError({
       code: 'INVALID_CONFIG',
@@ -34,7 +35,7 @@ export function createConnection(options: ConnectionOptions, runtime: SdkRuntime
   }
   const url = trpcUrl(options.url)
   const wire: Wire = {
-    endpoint: shownUrl(String(options.url)),
+    endpoint: String(options.url),
     fetch: options.fetch ?? runtime.fetch,
     silenceMs,
     pulse: { beats: 0 },
@@ -52,15 +53,6 @@ export function createConnection(options: ConnectionOptions, runtime: SdkRuntime
       })
     },
   }
-}
-
-function checkUrl(url: unknown): void {
-  const text = url instanceof URL ? url.href : url
-  if (typeof text === 'string' && (/^https?:\/\/./i.test(text) || !/^[a-z][a-z\d+.-]*:/i.test(text))) return
-  throw new SurefootError({
-    code: 'INVALID_CONFIG',
-    message: `The url of the Surefoot server is ${typeof text === 'string' ? shownUrl(text) : typeof text}; it must begin with http:// or https://.`,
-  })
 }
 
 /** Asked for each request. What goes wrong there is the caller's to mend, not a fault of the network. */

@@ -32,7 +32,7 @@ test('without a server a chat gets the fallback, which says that it is one and w
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
     message: { role: 'assistant', content: TEXT },
     done: true,
-    id: expect.stringMatching(/^[0-9a-f]{32}$/),
+    id: expect.stringMatching(/^[\da-f-]{36}$/),
     served: 'fallback',
     reason: 'SERVER_UNREACHABLE',
     attempts: 0,

@@ -1,5 +1,6 @@
 import { ERROR_CODES, SurefootError, surefootErrorFromJson } from '@surefoot/protocol'
-import type { ErrorCode } from '@surefoot/protocol'
+
+import { CODE_BY_STATUS } from './code-by-status.ts'
 
 /** Why a call failed, and who says so. */
 export interface Fault {
@@ -12,22 +13,6 @@ export interface Fault {
 interface SentError {
   readonly message: string
   readonly data: { readonly httpStatus?: unknown; readonly surefoot?: unknown }
-}
-
-/** For a tRPC server whose errors do not carry ours: an older one, or another router. */
-const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: 'INVALID_REQUEST',
-  401: 'UNAUTHORIZED',
-  403: 'FORBIDDEN',
-  404: 'NOT_FOUND',
-  405: 'NOT_FOUND',
-  413: 'PAYLOAD_TOO_LARGE',
-  415: 'INVALID_REQUEST',
-  422: 'INVALID_REQUEST',
-  429: 'OVERLOADED',
-  502: 'BACKEND_FAILED',
-  503: 'OVERLOADED',
-  504: 'RESPONSE_TIMEOUT',
 }
 
 /** The caller's going away, as a server reports it. */
@@ -72,5 +57,6 @@ function sentToError({ message, data }: SentError, endpoint: string): SurefootEr
   if (data.httpStatus === CLIENT_CLOSED_REQUEST) return interruptedError(endpoint, undefined)
   const known = surefootErrorFromJson(data.surefoot)
   if (known !== undefined) return known
+  // An older server, or another router: its errors do not carry ours.
   return new SurefootError({ code: CODE_BY_STATUS[Number(data.httpStatus)] ?? 'INTERNAL', message })
 }

@@ -1,28 +1,21 @@
 import { SurefootError } from '@surefoot/protocol'
-import type { ErrorCode } from '@surefoot/protocol'
 
-/** What a proxy, a gateway or another program means by a status, where that is clear. */
-const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: 'UNAUTHORIZED',
-  403: 'FORBIDDEN',
-  413: 'PAYLOAD_TOO_LARGE',
-  429: 'OVERLOADED',
-}
+import { CODE_BY_STATUS } from './code-by-status.ts'
 
-const TEXT_BY_CODE: Partial<Record<ErrorCode, string>> = {
-  UNAUTHORIZED: 'wants a key, or another one',
-  FORBIDDEN: 'refuses this caller',
-  PAYLOAD_TOO_LARGE: 'refuses the request because it is too large',
-  OVERLOADED: 'takes no more requests for now',
+/** The statuses by which a proxy or a gateway says clearly what it wants; every other one only says that it is no Surefoot. */
+const TEXT_BY_STATUS: Readonly<Record<number, string>> = {
+  401: 'wants a key, or another one',
+  403: 'refuses this caller',
+  413: 'refuses the request because it is too large',
+  429: 'takes no more requests for now',
 }
 
 /** The error for an answer that does not come from a Surefoot server but from something in its place. */
 export function foreignAnswerError(response: Response, endpoint: string): SurefootError {
-  const code = CODE_BY_STATUS[response.status] ?? 'SERVER_UNREACHABLE'
   const retryAfterMs = retryAfterOf(response)
-  const what = TEXT_BY_CODE[code]
+  const what = TEXT_BY_STATUS[response.status]
   return new SurefootError({
-    code,
+    code: what === undefined ? 'SERVER_UNREACHABLE' : (CODE_BY_STATUS[response.status] ?? 'SERVER_UNREACHABLE'),
     message:
       what === undefined
         ? `No Surefoot server answers at ${endpoint}: what came back has HTTP status ${response.status} and ${kindOf(response)}. ` +

@@ -1,35 +1,11 @@
-import { SurefootError } from '@surefoot/protocol'
-import type { Surefoot } from '@surefoot/protocol'
 import { createServer } from '@surefoot/server'
 import { expect, test } from 'vitest'
 
 import { createFakeSurefoot } from '../test/fake-surefoot.ts'
+import { failureOf, shownAndFailure, strict } from '../test/failures.ts'
 import { createAnswering, createMeddler, createTcp } from '../test/meddler.ts'
 import { until } from '../test/rejections.ts'
 import { createClient } from './client.ts'
-
-const strict = (url: string, silenceMs?: number): Surefoot => createClient({ url, fallback: false, silenceMs })
-
-async function failureOf(promise: Promise<unknown>): Promise<SurefootError> {
-  const error = await promise.then(
-    (value) => expect.unreachable(`resolved with ${JSON.stringify(value)}`),
-    (thrown: unknown) => thrown,
-  )
-  if (!SurefootError.is(error)) throw error
-  return error
-}
-
-async function shownAndFailure(surefoot: Surefoot, input = 'one two'): Promise<[string, SurefootError]> {
-  let shown = ''
-  const run = surefoot.run(input)
-  const error = await failureOf(
-    (async () => {
-      for await (const event of run) if (event.type === 'delta') shown += event.text
-    })(),
-  )
-  expect(await failureOf(run.answer)).toBe(error)
-  return [shown, error]
-}
 
 test('a connection that falls silent is given up: before the headers, and within an answer', async () => {
   await using deaf = await createTcp(() => undefined)

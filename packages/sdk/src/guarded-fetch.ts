@@ -30,6 +30,7 @@ export function guardFetch(wire: Wire, signal?: AbortSignal): ClientFetch {
   return async (url, init) => {
     const outer = signal ?? init.signal ?? undefined
     outer?.throwIfAborted()
+    checkHeaders(init.headers)
     const request = new AbortController()
     const onAbort = (): void => request.abort(outer?.reason)
     outer?.addEventListener('abort', onAbort, { once: true })
@@ -57,7 +58,8 @@ export function guardFetch(wire: Wire, signal?: AbortSignal): ClientFetch {
       response = await untilAborted(wire.fetch(url, { ...init, signal: request.signal }), request.signal)
     } catch (error) {
       release()
-      throw request.signal.aborted ? request.signal.reason : unreachableError(wire, error)
+      if (request.signal.aborted) throw request.signal.reason
+      throw SurefootError.is(error) ? error : unreachableError(wire, error)
     }
     wire.pulse.beats++
     if (response.body === null || (response.ok && !saysJson(response))) {
@@ -96,6 +98,21 @@ async function readRefusal(response: Response, endpoint: string): Promise<Respon
   const one: unknown = Array.isArray(body) ? body[0] : body
   if (!isTrpcError(one)) throw foreignAnswerError(response, endpoint)
   return new Response(JSON.stringify(one), { status: response.status, headers: response.headers })
+}
+
+/** A name or a value that HTTP does not allow makes fetch throw the same error as a network that is away. */
+function checkHeaders(headers: RequestInit['headers']): void {
+  try {
+    void new Headers(headers)
+  } catch {
+    // The error of the platform quotes the value, which can be a key.
+    throw new SurefootError({
+      code: 'INVALID_REQUEST',
+      message:
+        'A header given to the client is not valid: its name or its value holds a character that HTTP does not allow.',
+      hint: 'Names are letters, digits and dashes; values hold no line breaks and no letters beyond Latin-1.',
+    })
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -8,7 +8,10 @@ export type ClientFetch = (url: string, init: RequestInit) => Promise<Response>
 
 /** How the Surefoot server is reached. */
 export interface ConnectionOptions {
-  /** The server's base URL, for example `http://127.0.0.1:8000`; `/trpc` is added. In a browser also a path, `''` or `/api`. */
+  /**
+   * The server's base URL, for example `http://127.0.0.1:8000`; `/trpc` is added. In a browser also a path, `''` or
+   * `/api`. Without credentials, query and hash.
+   */
   readonly url: string | URL
   /** Sent with each request; a function is asked anew for each one, so that a renewed key is used at once. @default none */
   readonly headers?: ClientHeaders | (() => ClientHeaders | Promise<ClientHeaders>) | undefined
@@ -37,9 +40,4 @@ export const DEFAULT_SILENCE_MS = 45_000
 /** The tRPC endpoint of a server, without a slash at its end. */
 export function trpcUrl(url: string | URL): string {
   return `${String(url).replace(/\/+$/, '')}/trpc`
-}
-
-/** A URL as it may be shown in a message: credentials and query left out. */
-export function shownUrl(url: string): string {
-  return url.replace(/^(\w+:\/\/)[^/@]*@/, '$1').replace(/[?#].*$/, '')
 }

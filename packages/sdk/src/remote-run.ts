@@ -1,4 +1,4 @@
-import { createRun, SurefootError } from '@surefoot/protocol'
+import { createRun, isRunId, SurefootError } from '@surefoot/protocol'
 import type { CallOptions, ChatAnswer, ChatInput, Run, RunSink } from '@surefoot/protocol'
 
 import { readAnswer } from './answer-reader.ts'
@@ -26,11 +26,12 @@ export interface RemoteRunDeps {
 /** Makes the `run` of a client. It never throws: also a wrong input comes out of the run. */
 export function createRemoteRun(deps: RemoteRunDeps): (input: ChatInput, options?: CallOptions) => Run {
   return (input, options = {}) => {
-    const id = deps.runtime.newId()
+    const id = isRunId(options.runId) ? options.runId : deps.runtime.newId()
     let scope: Scope | undefined
     const execute = async (sink: RunSink): Promise<ChatAnswer> =>
       await deps.track(async () => {
-        const wireInput = inputToWire(input, options)
+        // The server's run takes the same id, so that its log and this run speak of one.
+        const wireInput = inputToWire(input, { ...options, runId: id })
         using opened = openScope(options, deps.runtime)
         scope = opened
         const answer = await ask(deps, { id, input, wireInput, options, scope: opened, sink })

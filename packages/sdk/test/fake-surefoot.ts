@@ -26,20 +26,21 @@ export function createFakeSurefoot(script: Script = echo): FakeSurefoot {
   const run: Surefoot['run'] = (input, options = {}) => {
     const call = { input, options }
     calls.push(call)
+    const id = options.runId ?? 'server-run'
     const ended = new AbortController()
     const onAbort = (): void => ended.abort(options.signal?.reason)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     ended.signal.addEventListener('abort', () => aborted.push(ended.signal.reason))
     const execute = async (sink: RunSink): Promise<ChatAnswer> => {
       try {
-        const answer = answerOf(await script(call, sink, ended.signal))
+        const answer = answerOf(id, await script(call, sink, ended.signal))
         sink.emit({ type: 'finish', answer })
         return answer
       } finally {
         options.signal?.removeEventListener('abort', onAbort)
       }
     }
-    return createRun('server-run', execute, (reason) => ended.abort(reason))
+    return createRun(id, execute, (reason) => ended.abort(reason))
   }
   return {
     calls,
@@ -54,14 +55,14 @@ export function createFakeSurefoot(script: Script = echo): FakeSurefoot {
   }
 }
 
-function answerOf(text: string): ChatAnswer {
+function answerOf(id: string, text: string): ChatAnswer {
   return {
     model: 'tiny',
     created_at: '2026-01-01T00:00:00Z',
     message: { role: 'assistant', content: text },
     done: true,
     done_reason: 'stop',
-    id: 'server-run',
+    id,
     served: 'model',
     attempts: 1,
     resumed: 0,
@@ -72,7 +73,8 @@ export function delta(text: string): RunEvent {
   return { type: 'delta', text }
 }
 
-const echo: Script = async ({ input, options }, sink) => {
+/** Answers with the words of the question. */
+export const echo: Script = async ({ input, options }, sink) => {
   const text = typeof input === 'string' ? input : (input.messages.at(-1)?.content ?? '')
   if (options.buffered !== true) for (const word of text.split(/(?<= )/)) sink.emit(delta(word))
   return text

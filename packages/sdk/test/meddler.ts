@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 
 /** Something on a free port that is closed with all its connections. */
 export interface Listening extends AsyncDisposable {
@@ -16,17 +16,10 @@ export async function createAnswering(
 ): Promise<Listening> {
   let seen = 0
   const server = createServer((request, response) => void answer(request, response, ++seen))
-  server.listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  return await listening(server, {
     seen: () => seen,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
-  }
+    endConnections: () => server.closeAllConnections(),
+  })
 }
 
 /** A server that does to every connection what it is told, before a byte of HTTP. */
@@ -38,14 +31,26 @@ export async function createTcp(onConnection: (socket: Socket, nth: number) => v
     socket.on('error', () => undefined)
     onConnection(socket, ++seen)
   })
+  return await listening(server, {
+    seen: () => seen,
+    endConnections() {
+      for (const socket of sockets) socket.destroy()
+    },
+  })
+}
+
+async function listening(
+  server: Server,
+  { seen, endConnections }: { readonly seen: () => number; readonly endConnections: () => void },
+): Promise<Listening> {
   server.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen: () => seen,
+    seen,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve))
-      for (const socket of sockets) socket.destroy()
+      endConnections()
       await closed
     },
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { createChat, createRun, SurefootError } from '@surefoot/protocol'
+import { createChat, createRun, isRunId, SurefootError } from '@surefoot/protocol'
 import type { Surefoot } from '@surefoot/protocol'
 
 /** After how long a refused caller may ask again: by then another instance, or this one restarted, answers. */
@@ -19,10 +19,10 @@ export interface DrainableSurefoot {
 /** Puts a gate before `run` and `chat`; health, models and backends are still answered while draining. */
 export function createDrainable(inner: Surefoot): DrainableSurefoot {
   let isDraining = false
-  const run: Surefoot['run'] = (input, options) =>
+  const run: Surefoot['run'] = (input, options = {}) =>
     isDraining
       ? createRun(
-          randomUUID(),
+          isRunId(options.runId) ? options.runId : randomUUID(),
           () => Promise.reject(refusal()),
           () => {},
         )

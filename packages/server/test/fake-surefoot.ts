@@ -54,7 +54,7 @@ export function createFakeSurefoot(script: Script = say('Water ', 'is wet.')): F
     const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal
     const call: FakeCall = { input, options, signal }
     calls.push(call)
-    const id = `run-${++ids}`
+    const id = options.runId ?? `run-${++ids}`
     let text = ''
     const execute = async (sink: RunSink): Promise<ChatAnswer> => {
       running++

@@ -1,5 +1,5 @@
-import { chatRequestSchema, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
-import type { CallOptions, ChatInput, ChatRequest } from '@surefoot/protocol'
+import { chatRequestSchema, isRunId, sentenceFromIssues, SurefootError } from '@surefoot/protocol'
+import type { CallOptions, ChatInput, ChatRequest, Priority } from '@surefoot/protocol'
 import { z } from 'zod'
 import type { $ZodError } from 'zod/v4/core'
 
@@ -10,6 +10,14 @@ export interface ChatInputOptions {
   readonly model?: string | undefined
   /** Time for the whole call in milliseconds, waiting included. */
   readonly deadlineMs?: number | undefined
+  /** Who goes first when calls wait. @default 'normal' */
+  readonly priority?: Priority | undefined
+  /** Whose call it is; where the server has keys it is the key's, whatever is said here. */
+  readonly tenant?: string | undefined
+  /** Calls with one key prefer one backend. */
+  readonly affinityKey?: string | undefined
+  /** The id of the run, a UUID. @default a new one */
+  readonly runId?: string | undefined
 }
 
 /** One question as plain text. */
@@ -32,6 +40,13 @@ export type ChatStreamProcedureInput = ChatProcedureInput & {
 const TEMPERATURE = 'temperature must be a number from 0 to 2'
 const DEADLINE = 'deadlineMs must be a number of milliseconds greater than 0'
 
+const PRIORITY = 'priority must be critical, high, normal or low'
+
+const keyField = (name: string) => {
+  const said = `${name} must be a text of 1 to 256 characters`
+  return z.string(said).min(1, said).max(256, said).optional()
+}
+
 const optionFields = {
   system: z.string('system must be a string').optional(),
   temperature: z.number(TEMPERATURE).min(0, TEMPERATURE).max(2, TEMPERATURE).optional(),
@@ -41,6 +56,10 @@ const optionFields = {
     .max(256, 'model must have at most 256 characters')
     .optional(),
   deadlineMs: z.number(DEADLINE).positive(DEADLINE).optional(),
+  priority: z.enum(['critical', 'high', 'normal', 'low'], PRIORITY).optional(),
+  tenant: keyField('tenant'),
+  affinityKey: keyField('affinityKey'),
+  runId: z.string('runId must be a UUID').refine(isRunId, 'runId must be a UUID').optional(),
   buffered: z.boolean('buffered must be true or false').optional(),
 }
 
@@ -70,8 +89,8 @@ export function inputToCall(input: ChatStreamProcedureInput): [input: ChatInput,
     const { message, ...options } = input
     return [message, options]
   }
-  const { system, temperature, deadlineMs, buffered, ...body } = input
-  return [body as ChatRequest, { system, temperature, deadlineMs, buffered }]
+  const { system, temperature, deadlineMs, buffered, priority, tenant, affinityKey, runId, ...body } = input
+  return [body as ChatRequest, { system, temperature, deadlineMs, buffered, priority, tenant, affinityKey, runId }]
 }
 
 function parse(value: unknown): ChatStreamProcedureInput {
