@@ -186,6 +186,19 @@ describe('what is learnt on the way', () => {
     expect(rig.backend.models.residency('llama3.2', rig.time.clock.monotonicMs())).toBe('unknown')
   })
 
+  it('not what a token has disproved since the reading began', async () => {
+    const rig = createRig()
+    rig.answers['/api/ps'] = { models: [] }
+    const health = rig.cache.health(true)
+    await rig.time.advance(6)
+    const lease = rig.backend.lease('llama3.2')
+    lease.firstToken()
+    lease.end({ kind: 'whole' })
+    await rig.time.advance(20)
+    await health
+    expect(rig.backend.models.residency('llama3.2', rig.time.clock.monotonicMs())).toBe('in-memory')
+  })
+
   it.each(['llama3.2', 'llama3.2:latest'])('that a model that was missing is there now: %s', async (model) => {
     const rig = createRig({ model })
     const missing = classify(

@@ -11,6 +11,9 @@ const listed = (expires_at?: string) => ({
 })
 const NONE = { models: [{ name: 'qwen3:8b', expires_at: '2026-11-23T04:00:00Z' }] }
 
+/** A token that comes while `/api/ps` is read. */
+const TOKEN = Symbol('token')
+
 /** What is known of the model after these two readings of `/api/ps`; an error stands for one that fails. */
 async function look(...readings: readonly unknown[]): Promise<{ residency: string; asked: number }> {
   const time = createVirtualTime()
@@ -21,6 +24,10 @@ async function look(...readings: readonly unknown[]): Promise<{ residency: strin
       expect(path).toBe('/api/ps')
       const reading = readings[asked++]
       if (reading instanceof Error) throw reading
+      if (reading === TOKEN) {
+        backend.models.produced('llama3.2', time.clock.monotonicMs())
+        return NONE
+      }
       return reading
     },
     isReachable: async () => true,
@@ -58,5 +65,9 @@ describe('a look into the memory of a silent backend', () => {
     expect(await look(new Error('status 500'))).toEqual({ residency: 'unknown', asked: 1 })
     expect(await look({ models: 5 })).toEqual({ residency: 'unknown', asked: 1 })
     expect(await look(NONE, new Error('status 500'))).toMatchObject({ residency: 'unknown' })
+  })
+
+  it('a token that came meanwhile is newer than what was read', async () => {
+    expect(await look(NONE, TOKEN)).toEqual({ residency: 'in-memory', asked: 2 })
   })
 })
