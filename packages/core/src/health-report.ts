@@ -14,10 +14,10 @@ export function healthReport(
   const able = parts.filter(isAble).length
   const backends = parts.map(({ ageMs: _ageMs, ...part }) => part)
   return {
-    status: able === parts.length ? 'up' : able > 0 ? 'degraded' : 'down',
+    status: able === 0 ? 'down' : able < parts.length ? 'degraded' : 'up',
     model,
     backends,
-    ageMs: Math.round(Math.max(...parts.map(({ ageMs }) => ageMs))),
+    ageMs: Math.round(Math.max(0, ...parts.map(({ ageMs }) => ageMs))),
     waiting,
   }
 }

@@ -6,12 +6,13 @@ import { destination, pino } from 'pino'
 import type { Logger } from 'pino'
 
 import { stateForPeople } from './backends/backend-state.ts'
-import { Fleet } from './backends/fleet.ts'
+import { Discovery } from './backends/discovery.ts'
+import type { Resolve } from './backends/discovery.ts'
 import { createMember } from './backends/member.ts'
-import type { Member } from './backends/member.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
+import { Roster } from './backends/roster.ts'
 import type { SurefootConfig } from './config/config.ts'
-import { readConfig } from './config/read-config.ts'
+import { readBackends, readConfig } from './config/read-config.ts'
 import type { Connect } from './connection.ts'
 import { healthReport, modelInfos } from './health-report.ts'
 import { createDeadline } from './layers/deadline.ts'
@@ -30,6 +31,7 @@ import { createTelemetry } from './telemetry/telemetry.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 import { connect as connectByUndici } from './transports/connect.ts'
 import { createOllamaTransport } from './transports/ollama.ts'
+import { resolve as resolveBySystem } from './transports/resolve.ts'
 
 /** What can be put in the place of the real things. */
 export interface SurefootDeps {
@@ -43,12 +45,29 @@ export interface SurefootDeps {
   readonly createId?: () => string
   /** The way to each backend. @default an undici pool for chats and a small one for probes */
   readonly connect?: Connect
+  /** All addresses of a host name, for `dns+http://` backends. @default the system's, by `node:dns` */
+  readonly resolve?: Resolve
 }
 
 /** A Surefoot that lives in this process; it can also be listened to. */
 export interface LocalSurefoot extends Surefoot {
   /** What happens inside: calls, failed attempts, breakers. */
   readonly telemetry: Pick<Telemetry, 'on'>
+  /**
+   * Sends no new call to this backend; what runs there ends. Its health is still looked after.
+   *
+   * @throws SurefootError `INVALID_REQUEST` that names the known ones.
+   */
+  drain(url: string): void
+  /** Takes `drain` back. @throws SurefootError `INVALID_REQUEST` that names the known ones. */
+  undrain(url: string): void
+  /**
+   * From now on these backends, in the form of the setting `backends`. Those that stay keep all that is known of them;
+   * those that go get no new call, answer to the end what they have begun, and are then closed.
+   *
+   * @throws SurefootError `INVALID_CONFIG` that names the value and what is allowed; `SHUTTING_DOWN` after `close()`.
+   */
+  setBackends(backends: string | readonly string[]): void
 }
 
 /**
@@ -67,6 +86,7 @@ export interface LocalSurefoot extends Surefoot {
  */
 export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = {}): LocalSurefoot {
   const { runtime = systemRuntime, createId = randomUUID, env = process.env, connect = connectByUndici } = deps
+  const { resolve = resolveBySystem } = deps
   const config = readConfig(given, env)
   const logger = deps.logger ?? pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }))
   const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
@@ -76,18 +96,20 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const loadOptions = new LoadOptions()
   const hasOther = (model: string, than: ReadonlySet<string>): boolean => fleet.hasOther(model, than)
   const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, hasOther, loadOptions }
-  const members = config.backends.map((url) => createMember(url, memberDeps))
-  const memberOf = new Map(members.map((member) => [member.backend.name, member]))
-  const member = (name: string): Member => memberOf.get(name) as Member
-  const fleet = new Fleet(members.map(({ backend }) => backend))
+  const roster: Roster = new Roster((url) => createMember(url, memberDeps))
+  const { fleet } = roster
   const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
-    for (const { prober } of members) prober?.hurry()
+    for (const { prober } of roster.members) prober?.hurry()
   })
+  const discovery = new Discovery({ resolve, runtime, onFound: (urls) => roster.set(urls) })
+  discovery.set(config.backends)
 
+  const isNowhere = (model: string): boolean =>
+    roster.members.length > 0 && roster.members.every(({ health }) => health.lacks(model))
   const ensureInstalled = (model: string): Promise<void> | undefined => {
-    if (!members.every(({ health }) => health.lacks(model))) return undefined
-    return Promise.all(members.map(({ health }) => health.recheck())).then(() => {
-      if (!members.every(({ health }) => health.lacks(model))) return
+    if (!isNowhere(model)) return undefined
+    return Promise.all(roster.members.map(({ health }) => health.recheck())).then(() => {
+      if (!isNowhere(model)) return
       throw new SurefootError({
         code: 'MODEL_NOT_FOUND',
         message: `Model ${model} not found. Run: ollama pull ${model}`,
@@ -104,7 +126,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       runtime,
       connectionOf: (name) => member(name).connection,
       lookIntoMemory: ({ backend, model }) =>
-        lookIntoMemory(backend, model, member(backend.name).connection.calls, runtime),
+        lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),
     }),
   })
 
@@ -126,8 +148,9 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     return started.run
   }
   const close = async (): Promise<void> => {
+    discovery.close()
     await Promise.all(running)
-    await Promise.all(members.map((each) => each.close()))
+    await roster.close()
   }
 
   telemetry.emit({ type: 'client-init', backends: fleet.backends.map(({ name }) => name), model: config.model })
@@ -136,7 +159,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     chat: createChat(run),
     async health({ force = false, signal } = {}) {
       const parts = await Promise.all(
-        members.map(async ({ backend, health }) => {
+        roster.members.map(async ({ backend, health }) => {
           const { health: found, ageMs } = await abortable(health.health(force), signal)
           return { ...found, breaker: backend.breakerStatus(fleet.isLast(backend, config.model)), ageMs }
         }),
@@ -145,18 +168,18 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     },
     async models({ signal } = {}) {
       const lists = await Promise.all(
-        members.map(async ({ backend, health }) => ({
+        roster.members.map(async ({ backend, health }) => ({
           backend: backend.name,
           tags: await abortable(health.tags(false), signal),
         })),
       )
       const read = lists.flatMap(({ backend, tags }) => (tags === undefined ? [] : [{ backend, tags }]))
       if (read.length > 0) return modelInfos(read)
-      const names = fleet.backends.map(({ name }) => name).join(', ')
+      const names = fleet.backends.map(({ name }) => name).join(', ') || 'any address: no backend is known yet'
       throw new SurefootError({ code: 'CANNOT_CONNECT', message: `Cannot connect to Ollama at ${names}` })
     },
     backends: async () =>
-      members.map(({ backend, connection, health }) => ({
+      roster.members.map(({ backend, connection, health }) => ({
         url: backend.name,
         state: stateForPeople(backend, fleet),
         draining: backend.draining,
@@ -167,6 +190,16 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
         attempts: { ...backend.attempts },
         ...(health.last !== undefined && { health: health.last }),
       })),
+    drain: (url) => {
+      roster.named(url).backend.draining = true
+    },
+    undrain: (url) => {
+      roster.named(url).backend.draining = false
+    },
+    setBackends: (backends) => {
+      admit()
+      discovery.set(readBackends(backends))
+    },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]() {
       return this.close()

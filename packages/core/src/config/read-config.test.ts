@@ -142,9 +142,9 @@ describe('the variables', () => {
   })
 
   it.each([
-    ['OLLAMA_BASE_URL', 'ftp://gpu-a', 'one or several http(s) URLs, separated by commas'],
-    ['OLLAMA_BASE_URL', 'http://', 'one or several http(s) URLs, separated by commas'],
-    ['OLLAMA_BASE_URL', ',', 'one or several http(s) URLs, separated by commas'],
+    ['OLLAMA_BASE_URL', 'ftp://gpu-a', 'one or several http(s) URLs, separated by commas, none with two passwords'],
+    ['OLLAMA_BASE_URL', 'http://', 'one or several http(s) URLs, separated by commas, none with two passwords'],
+    ['OLLAMA_BASE_URL', ',', 'one or several http(s) URLs, separated by commas, none with two passwords'],
     ['OLLAMA_MODEL', 'two words', 'a name of 1 to 256 characters without spaces'],
     ['OLLAMA_MAX_RETRIES', '21', 'a whole number from 0 to 20'],
     ['OLLAMA_MAX_RETRIES', '2.5', 'a whole number from 0 to 20'],
@@ -236,12 +236,22 @@ describe('the addresses', () => {
     expect(backends([' gpu-a:1 ', 'http://gpu-b:1/'])).toEqual(['http://gpu-a:1', 'http://gpu-b:1'])
   })
 
-  it('one that is named twice is one backend, with or without a password', () => {
+  it('one that is named twice is one backend', () => {
     expect(backends('gpu-a:1,http://gpu-a:1/,http://GPU-A:1')).toEqual(['http://gpu-a:1'])
-    expect(backends('http://u:first@gpu-a:1,gpu-b:1,http://u:second@gpu-a:1')).toEqual([
-      'http://u:first@gpu-a:1',
-      'http://gpu-b:1',
+  })
+
+  it('one that is named with two passwords is a mistake, not the first of them in silence', () => {
+    const error = refusal({ backends: 'http://u:first@gpu-a:1,gpu-b:1,http://u:second@gpu-a:1' })
+    expect(error.message).toContain('none with two passwords')
+    expect(JSON.stringify(error)).not.toMatch(/first|second/)
+  })
+
+  it('a name that stands for several is kept as it is, once, with http only', () => {
+    expect(backends('dns+http://u:p@ollama.svc:11434/,dns+http://u:p@ollama.svc:11434')).toEqual([
+      'dns+http://u:p@ollama.svc:11434',
     ])
+    expect(refusal({ backends: 'dns+https://ollama.svc' }).code).toBe('INVALID_CONFIG')
+    expect(refusal({ backends: 'dns+ftp://ollama.svc' }).code).toBe('INVALID_CONFIG')
   })
 
   it.each(['', [], 'http://a b', 'http://a?x=1', 'http://a#x', 'unix:///tmp/x', 'http://a:99999', 5, [5], null])(

@@ -27,6 +27,15 @@ export function readConfig(given: SurefootConfig = {}, env: Readonly<Record<stri
   return preset === 'guide' && deadlineIsDefault ? { ...config, deadlineMs: config.timeoutMs } : config
 }
 
+/**
+ * A list of backends given while running.
+ *
+ * @throws SurefootError `INVALID_CONFIG` that names the value and what is allowed.
+ */
+export function readBackends(given: string | readonly string[]): readonly string[] {
+  return valueOf('backends', SETTINGS_BY_NAME.backends, given, {}, 'development') as readonly string[]
+}
+
 function presetOf(given: unknown): PresetName {
   const asked = typeof given === 'string' ? given.trim().toLowerCase() : given
   if (asked === undefined || asked === '') return 'development'

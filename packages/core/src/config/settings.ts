@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import type { Config, PresetName } from './config.ts'
-import { backendName, backendUrlSchema } from './backend-url.ts'
+import { backendName, backendTargetSchema } from './backend-url.ts'
 
 /** One setting, once: its form, default, range, unit, variable and meaning. The reference page is generated from it. */
 export interface Setting {
@@ -57,17 +57,16 @@ const PYTHON_LEVELS: Record<string, string> = { warning: 'warn', critical: 'fata
 export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
   backends: {
     env: 'OLLAMA_BASE_URL',
-    description: 'The Ollama servers: one URL, or several separated by commas.',
-    range: 'one or several http(s) URLs, separated by commas',
+    description:
+      'The Ollama servers: one URL, or several separated by commas. `dns+http://host:port` stands for every address that the host name has, read anew every 10 s, as for a headless service.',
+    range: 'one or several http(s) URLs, separated by commas, none with two passwords',
     default: ['http://127.0.0.1:11434'],
     schema: z
-      .array(backendUrlSchema)
+      .array(backendTargetSchema)
       .min(1)
-      // One address with two passwords is one backend: its name is what tells backends apart.
-      .transform((urls) => {
-        const names = urls.map(backendName)
-        return urls.filter((_, index) => names.indexOf(names[index] as string) === index)
-      }),
+      .transform((targets) => [...new Set(targets)])
+      // Its name, the URL without credentials, is what tells one backend from another.
+      .refine((targets) => new Set(targets.map(backendName)).size === targets.length),
     fromEnv: (text) => text,
   },
   model: {

@@ -1,3 +1,4 @@
+import type { Backend } from '../backends/backend.ts'
 import type { Config } from '../config/config.ts'
 import type { Connection } from '../connection.ts'
 import type { Lease } from '../backends/lease.ts'
@@ -14,7 +15,7 @@ import { renderFor } from './render-for.ts'
 export interface OllamaTransportDeps {
   readonly config: Config
   readonly runtime: Runtime
-  readonly connectionOf: (backend: string) => Connection
+  readonly connectionOf: (backend: Backend) => Connection
   readonly lookIntoMemory: (lease: Lease) => Promise<void>
 }
 
@@ -23,7 +24,7 @@ export function createOllamaTransport({ config, runtime, connectionOf, lookIntoM
   return (call, context) => {
     const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
-    const connection = connectionOf(lease.backend.name)
+    const connection = connectionOf(lease.backend)
     const limits = silenceLimits(call, config)
     const send = (exchange: Exchange): Promise<Reply> => {
       const look = (): Promise<void> => lookIntoMemory(lease)

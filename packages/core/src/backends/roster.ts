@@ -1,0 +1,77 @@
+import { SurefootError } from '@surefoot/protocol'
+
+import { backendName } from '../config/backend-url.ts'
+import type { Backend } from './backend.ts'
+import { Fleet } from './fleet.ts'
+import type { Member } from './member.ts'
+
+/** All members, those that come and those that go: it keeps the fleet as it should be. */
+export class Roster {
+  readonly fleet: Fleet = new Fleet([])
+  readonly #create: (url: string) => Member
+  readonly #members = new Map<string, Member>()
+  /** Also of those that are no longer used, but still answer. */
+  readonly #memberOf = new Map<Backend, Member>()
+
+  constructor(create: (url: string) => Member) {
+    this.#create = create
+  }
+
+  /** Those that calls may go to. */
+  get members(): readonly Member[] {
+    return [...this.#members.values()]
+  }
+
+  /** The one a lease belongs to. */
+  of(backend: Backend): Member {
+    return this.#memberOf.get(backend) as Member
+  }
+
+  /** @throws SurefootError `INVALID_REQUEST` that names the known ones. */
+  named(url: string): Member {
+    const name = URL.canParse(url) ? backendName(url) : url
+    const member = this.#members.get(name)
+    if (member !== undefined) return member
+    const known = [...this.#members.keys()].join(', ')
+    throw new SurefootError({
+      code: 'INVALID_REQUEST',
+      message: `There is no backend ${name}.`,
+      hint: known === '' ? 'No backend is known at the moment.' : `Name one of: ${known}.`,
+    })
+  }
+
+  /** From now on these URLs. Who stays keeps all that is known of it; who goes answers to the end what it has begun. */
+  set(urls: readonly string[]): void {
+    for (const [name, member] of this.#members) {
+      if (urls.includes(member.backend.url)) continue
+      this.#members.delete(name)
+      this.#retire(member)
+    }
+    for (const url of urls) if (!this.#members.has(backendName(url))) this.#add(url)
+  }
+
+  /** Closes every member at once. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#memberOf.values()].map((member) => member.close()))
+  }
+
+  #add(url: string): void {
+    const member = this.#create(url)
+    this.#members.set(member.backend.name, member)
+    this.#memberOf.set(member.backend, member)
+    this.fleet.add(member.backend)
+  }
+
+  #retire(member: Member): void {
+    const { backend } = member
+    this.fleet.remove(backend)
+    const closeIfIdle = (): void => {
+      if (backend.slots.held > 0) return
+      stop()
+      this.#memberOf.delete(backend)
+      void member.close()
+    }
+    const stop = backend.onChange(closeIfIdle)
+    closeIfIdle()
+  }
+}
