@@ -97,7 +97,10 @@ describe('what the health of a backend says apart', () => {
     const rig = createRig()
     delete rig.answers['/api/tags']
     const { health } = await rig.health()
-    expect(health).toMatchObject({ reachable: true, problem: expect.stringContaining('Ollama at http://a:1 does not list its models. Check') })
+    expect(health).toMatchObject({
+      reachable: true,
+      problem: expect.stringContaining('Ollama at http://a:1 does not list its models. Check'),
+    })
     expect(health).not.toHaveProperty('modelInstalled')
     expect(health).toMatchObject({ modelInMemory: true })
   })
@@ -148,9 +151,26 @@ describe('how often it is asked for', () => {
   it('a very old one is not: then it is waited for', async () => {
     const rig = createRig()
     await rig.health()
-    await rig.time.advance(300_001)
+    await rig.time.advance(60_001)
     rig.answers['/api/version'] = { version: '0.33.0' }
     expect((await rig.health()).health).toMatchObject({ version: '0.33.0' })
+  })
+
+  it('at once when a token has come from a backend that was out of reach', async () => {
+    const rig = createRig()
+    const { answers } = rig
+    rig.answers = {}
+    await rig.health()
+    rig.answers = answers
+    expect((await rig.cache.health(false)).health.reachable).toBe(false)
+    await rig.time.advance(1)
+    const lease = rig.backend.lease('llama3.2')
+    lease.firstToken()
+    expect(rig.cache.last).toBeUndefined()
+    expect((await rig.health()).health.reachable).toBe(true)
+    expect(rig.cache.last).toMatchObject({ reachable: true })
+    expect(rig.asked).toHaveLength(4)
+    lease.end({ kind: 'whole' })
   })
 
   it('at once when it is forced', async () => {

@@ -7,7 +7,7 @@ import type { TaggedModel } from './model-lists.ts'
 import type { ShortCalls } from './short-calls.ts'
 
 /** A list older than so many times to live is not shown any more, not even while a new one is fetched. */
-const STALE_FACTOR = 10
+const STALE_FACTOR = 2
 /** When a caller asks for a model that is not in the list, a list older than this is read again first. */
 const RECHECK_MS = 1_000
 
@@ -51,9 +51,9 @@ export class HealthCache {
     this.#runtime = runtime
   }
 
-  /** What was last found out; asks nobody. */
+  /** What was last found out, unless a token has disproved it; asks nobody. */
   get last(): BackendHealth | undefined {
-    return this.#known?.health
+    return this.#known === undefined || this.#isDisproved(this.#known) ? undefined : this.#known.health
   }
 
   /** The installed models, as `/api/tags` lists them; `undefined` when the list could not be read. */
@@ -87,11 +87,16 @@ export class HealthCache {
 
   async #get(force: boolean): Promise<Known> {
     const known = this.#known
-    if (force || known === undefined) return await this.#check()
+    if (force || known === undefined || this.#isDisproved(known)) return await this.#check()
     const ageMs = this.#nowMs() - known.atMs
     if (ageMs <= this.#options.ttlMs) return known
     const checking = this.#check()
     return ageMs <= this.#options.ttlMs * STALE_FACTOR ? known : await checking
+  }
+
+  /** A token came from a backend that could not be reached before: then it can be now. */
+  #isDisproved({ health, atMs }: Known): boolean {
+    return !health.reachable && this.#backend.liveness.tokenAtMs > atMs
   }
 
   #check(): Promise<Known> {
