@@ -21,6 +21,7 @@ import { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { createObserve } from './layers/observe.ts'
 import { createRetry } from './layers/retry/retry.ts'
 import { LoadOptions } from './load-options.ts'
+import { Crashes } from './outcome/crashes.ts'
 import { runCall } from './run-call.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -125,6 +126,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       config,
       runtime,
       connectionOf: (name) => member(name).connection,
+      judge: new Crashes(runtime.clock).judge,
       lookIntoMemory: ({ backend, model }) =>
         lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),
     }),

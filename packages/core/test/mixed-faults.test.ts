@@ -7,6 +7,9 @@ import { answerTo, answers, inParallel } from './setup.ts'
 
 const CALLS = 2_000
 
+/** What a backend says that fails by itself; a runner that died on two backends would be the request's fault. */
+const FAILED = { message: 'internal error', text: 'an error was encountered while running the model' }
+
 /** Ten kinds, so that together they strike with about this probability. */
 function mixed(probability: number): Fault[] {
   const each = { probability: probability / 10 }
@@ -14,12 +17,12 @@ function mixed(probability: number): Fault[] {
     faults.refuse({ ...each, forMs: 5 }),
     faults.resetBeforeHeaders(each),
     faults.resetReused(each),
-    faults.internal(each),
+    faults.internal({ ...each, ...FAILED }),
     faults.unavailable(each),
     faults.badGateway(each),
     faults.busy(each),
     faults.resetAtByte(30, each),
-    faults.errorLine({ ...each, afterTokens: 5 }),
+    faults.errorLine({ ...each, ...FAILED, afterTokens: 5 }),
     faults.cut({ ...each, afterTokens: 5 }),
   ]
 }

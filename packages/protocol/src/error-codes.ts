@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'MODEL_NOT_FOUND'
   | 'PAYLOAD_TOO_LARGE'
   | 'CONTEXT_OVERFLOW'
+  | 'POISONED_REQUEST'
   | 'INVALID_CONFIG'
   | 'OVERLOADED'
   | 'QUEUE_FULL'
@@ -87,6 +88,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = {
     httpStatus: 422,
     meaning: "The prompt is longer than the model's context window.",
     hint: 'Shorten the conversation, or raise `options.num_ctx`.',
+  },
+  POISONED_REQUEST: {
+    group: 'fix',
+    httpStatus: 422,
+    meaning: 'The model runner crashed on this request on two backends; it is not sent to more of them.',
+    hint: 'Change the request: a shorter prompt, smaller images, fewer options. If every request fails so, try another model.',
   },
   INVALID_CONFIG: {
     group: 'fix',

@@ -15,6 +15,7 @@ export function breakerOutcome(how: AttemptEnd): BreakerOutcome {
     model: 'neutral',
     overload: 'neutral',
     loading: 'neutral',
+    poison: 'neutral',
   }
   return counted[how.verdict.class]
 }

@@ -1,6 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { ErrorCode } from '@surefoot/protocol'
 
+import { withCrash } from './crash.ts'
 import { errorText, nestedError, presentable } from './error-text.ts'
 import type { Attempted, Failure } from './failure.ts'
 import { networkVerdict } from './network.ts'
@@ -130,7 +131,10 @@ function statusVerdict(failure: Failure & { kind: 'status' }, attempted: Attempt
   }
   const judged = backendVerdict(failure, text, attempted)
   if (judged !== undefined) {
-    return { ...withRetryAfter(judged, failure.retryAfterMs), cheap: failure.elapsedMs <= CHEAP_WITHIN_MS }
+    const cheap = failure.elapsedMs <= CHEAP_WITHIN_MS
+    const told = { ...withRetryAfter(judged, failure.retryAfterMs), cheap }
+    // Only Ollama itself says 500; what stands before it speaks of connections of its own.
+    return status === 500 ? withCrash(told, text, attempted) : told
   }
   return verdict(
     'node',
@@ -194,10 +198,12 @@ function errorLineVerdict(failure: Failure & { kind: 'error-line' }, attempted: 
   const text = errorText(failure.text)
   const rule = RULES.find((candidate) => candidate.match.test(text))
   const byWords = rule?.verdict(text, attempted) ?? failed(text, attempted)
-  if (!failure.gotToken) return { ...byWords, cheap: failure.elapsedMs <= CHEAP_WITHIN_MS }
+  if (!failure.gotToken) {
+    return withCrash({ ...byWords, cheap: failure.elapsedMs <= CHEAP_WITHIN_MS }, text, attempted)
+  }
   // The stream is what broke, but the words say when this backend can run the model again (F18).
   const { error } = brokenStream(attempted, `broke off its answer: ${presentable(text)}`, true)
-  return { ...byWords, class: 'stream', error, cheap: false }
+  return withCrash({ ...byWords, class: 'stream', error, cheap: false }, text, attempted)
 }
 
 function missingModel(attempted: Attempted): Verdict {

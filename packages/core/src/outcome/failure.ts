@@ -25,4 +25,6 @@ export interface Attempted {
   /** The backend's URL without credentials. */
   readonly backend: string
   readonly model: string
+  /** A backend other than this one whose runner crashed on the same request, with nothing else to blame for it. */
+  readonly crashedElsewhere?: string | undefined
 }

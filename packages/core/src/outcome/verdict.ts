@@ -7,8 +7,18 @@ import type { SurefootError } from '@surefoot/protocol'
  * - `overload`, `loading`: nobody's fault.
  * - `connect`, `node`: the backend's fault. `model`: the fault of this model on this backend.
  * - `stream`: a fault after the first token.
+ * - `poison`: the fault of the request, on which the runners of two backends crashed.
  */
-export type FailureClass = 'client' | 'missing' | 'overload' | 'loading' | 'connect' | 'node' | 'model' | 'stream'
+export type FailureClass =
+  | 'client'
+  | 'missing'
+  | 'overload'
+  | 'loading'
+  | 'connect'
+  | 'node'
+  | 'model'
+  | 'stream'
+  | 'poison'
 
 /** Everything the other parts need to know about one failed attempt; `classify` alone decides it. */
 export interface Verdict {
@@ -27,6 +37,8 @@ export interface Verdict {
   readonly avoidModelMs?: number
   /** The pool's idle sockets may be dead too: the next attempt needs a fresh one. */
   readonly staleSockets?: boolean
+  /** The model's runner died of this request or with it (F7, F8); a connection that broke or a proxy's words are none. */
+  readonly crash?: boolean
   /** Its runner died with it, or all of the backend's did: what was believed to be in memory is not. */
   readonly memoryLost?: 'model' | 'all'
   /** Memory does not suffice for the model with the options it was asked with. */

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { AttemptEnd, Lease } from '../backends/lease.ts'
 import type { Connection } from '../connection.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
-import { classify } from '../outcome/classify.ts'
+import type { Judge } from '../outcome/crashes.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
@@ -27,6 +27,7 @@ export interface AttemptDeps {
   readonly connection: Connection
   readonly limits: SilenceLimits
   readonly runtime: Runtime
+  readonly judge: Judge
   /** Looks into the backend's memory now; what it finds is in the lease's `residency()` afterwards. */
   readonly lookIntoMemory: () => Promise<void>
 }
@@ -217,14 +218,14 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   }
 
   #fail(failure: Failure): void {
-    const { lease, call, connection } = this.#deps
+    const { lease, call, connection, context, judge } = this.#deps
     if (this.#settled) {
       // Nobody waits any more; only the lease is still held.
       this.#socket.cut(new DOMException('Aborted', 'AbortError'))
       return this.#release({ kind: 'left' })
     }
     this.#settled = true
-    const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
+    const verdict = judge(failure, { backend: lease.backend.name, model: call.model }, context)
     const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
     if (verdict.staleSockets === true) connection.renew()

@@ -4,6 +4,8 @@ import type { Connection } from '../connection.ts'
 import type { Lease } from '../backends/lease.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, Reply, Service } from '../service.ts'
+import { classify } from '../outcome/classify.ts'
+import type { Judge } from '../outcome/crashes.ts'
 import { ChatAttempt } from './chat-attempt.ts'
 import { prefillExchange, rawExchange } from './continued-exchange.ts'
 import { chatExchange } from './exchange.ts'
@@ -17,10 +19,13 @@ export interface OllamaTransportDeps {
   readonly runtime: Runtime
   readonly connectionOf: (backend: Backend) => Connection
   readonly lookIntoMemory: (lease: Lease) => Promise<void>
+  /** @default `classify`, which looks at nothing but the failure */
+  readonly judge?: Judge
 }
 
 /** The bottom of the stack: one attempt on the leased backend, always streamed. */
-export function createOllamaTransport({ config, runtime, connectionOf, lookIntoMemory }: OllamaTransportDeps): Service {
+export function createOllamaTransport(given: OllamaTransportDeps): Service {
+  const { config, runtime, connectionOf, lookIntoMemory, judge = classify } = given
   return (call, context) => {
     const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
@@ -28,7 +33,7 @@ export function createOllamaTransport({ config, runtime, connectionOf, lookIntoM
     const limits = silenceLimits(call, config)
     const send = (exchange: Exchange): Promise<Reply> => {
       const look = (): Promise<void> => lookIntoMemory(lease)
-      const deps = { call, context, exchange, lease, connection, limits, runtime, lookIntoMemory: look }
+      const deps = { call, context, exchange, lease, connection, limits, runtime, judge, lookIntoMemory: look }
       const attempt = new ChatAttempt(deps)
       attempt.start()
       return attempt.reply
