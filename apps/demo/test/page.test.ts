@@ -1,4 +1,4 @@
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 import { chromiumLaunchOptions, findChromium, isBrowserRequired } from '../../../scripts/chromium.ts'
@@ -27,15 +27,21 @@ describe.skipIf(!canRun)('the page', () => {
   })
   afterAll(() => browser?.close())
 
-  beforeEach(async () => {
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
+  beforeEach(() => openPage({ viewport: { width: 1280, height: 900 } }))
+  const openPage = async (options: BrowserContextOptions): Promise<void> => {
+    page = await browser.newPage(options)
     page.setDefaultTimeout(5000)
     complaints = []
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
     })
     page.on('pageerror', (error) => complaints.push(String(error)))
-  })
+  }
+  /** A phone: narrow, and pointed at with fingers. */
+  const takePhone = async (): Promise<void> => {
+    await page.close()
+    await openPage({ viewport: { width: 375, height: 812 }, hasTouch: true, isMobile: true })
+  }
   afterEach(async () => {
     await page.close()
     if (complaints.length > 0) throw new Error(`The page complained: ${complaints.join('\n')}`)
@@ -65,7 +71,7 @@ describe.skipIf(!canRun)('the page', () => {
     await untilTurnIs('whole')
     expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is gravity?'))
     expect(await turn().locator('summary').textContent()).toMatch(
-      /^model1 attempt127\.0\.0\.1:\d+first token .*tokens\/s/,
+      /^stand-in 1 attempt 127\.0\.0\.1:\d+ first token .*tokens\/s/,
     )
   })
 
@@ -75,6 +81,8 @@ describe.skipIf(!canRun)('the page', () => {
     await page.keyboard.press('Enter')
     await untilTurnIs('whole')
     expect(await turn().textContent()).toContain('there is no model behind me')
+    expect(await turn().locator('.text code').allTextContents()).toEqual(['ollama serve', 'ollama pull llama3.2'])
+    expect(await turn().textContent()).not.toContain('`')
     expect(await page.evaluate('document.activeElement.id')).toBe('question')
   })
 
@@ -138,6 +146,8 @@ describe.skipIf(!canRun)('the page', () => {
     await ask('What is water?')
     await turn().getByText('fallback reply, not from the model').waitFor({ timeout: 15_000 })
     expect(await turn().textContent()).toMatch(/I'm having trouble connecting.*ollama serve/)
+    expect(await turn().locator('.trouble strong').textContent()).toMatch(/^Something is broken on purpose: press/)
+    expect(await turn().locator('.trouble small').textContent()).toContain('Circuit breaker is OPEN')
     await page.locator('[data-testid=breaker][data-state=open]').first().waitFor()
     await page.locator('[data-testid=backend][data-state=down]').first().waitFor()
 
@@ -145,17 +155,121 @@ describe.skipIf(!canRun)('the page', () => {
     // Half-open now: it is a question that closes the breaker.
     await page.locator('[data-testid=backend]:not([data-state=down])').first().waitFor({ timeout: 10_000 })
     await page.getByRole('button', { name: 'Try again' }).click()
-    await expect.poll(() => page.locator('.turn[data-state=whole] [data-served=model]').count()).toBe(1)
+    await expect.poll(() => page.locator('.turn[data-state=whole] [data-served=stand-in]').count()).toBe(1)
   })
 
   it('shows both success rates of the reliability test', async () => {
     await using _demo = await start()
+    const says = page.locator('.reliability')
+    await says.getByText('press Every 2nd fails first').waitFor()
     await breakThings('every-second')
+    await says.getByText('press Every 2nd fails first').waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Run the test' }).click()
     await page.locator('.reliability[data-phase=done]').waitFor({ timeout: 15_000 })
     expect(await page.getByTestId('rate-straight').textContent()).toBe('50 %')
     expect(await page.getByTestId('rate-surefoot').textContent()).toBe('100 %')
     expect(await page.locator('.dots [data-state=failed]').count()).toBe(15)
+  })
+
+  it.each(['a desktop', 'a phone'])('keeps to the window of %s however long the conversation grows', async (device) => {
+    if (device === 'a phone') await takePhone()
+    await using _demo = await start()
+    for (let count = 1; count <= 5; count++) {
+      await ask('What is water?')
+      await page
+        .locator('.foot')
+        .nth(count - 1)
+        .waitFor()
+    }
+    expect(await page.evaluate('document.documentElement.scrollHeight - innerHeight')).toBe(0)
+
+    await page.locator('.foot summary').last().click()
+    const bottomOf = (selector: string): Promise<number> =>
+      page
+        .locator(selector)
+        .last()
+        .evaluate((element) => Math.round(element.getBoundingClientRect().bottom))
+    const notebookEnds = await bottomOf('.notebook')
+    await expect.poll(() => bottomOf('.trail')).toBeLessThanOrEqual(notebookEnds)
+  })
+
+  it('is fit for fingers: no keyboard over the answer, nothing too small, the foot line in one', async () => {
+    await takePhone()
+    await using _demo = await start()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    expect(await page.evaluate('document.activeElement.tagName')).not.toBe('TEXTAREA')
+    const tooLow = (selector: string): Promise<string[]> =>
+      page.locator(selector).evaluateAll((all) => {
+        const shown = all.filter((element) => element.getClientRects().length > 0)
+        const low = shown.filter((element) => element.getBoundingClientRect().height < 44)
+        return low.map((element) => element.textContent)
+      })
+    expect(await tooLow('button, summary, textarea, .stairs label')).toEqual([])
+    const tops = await page
+      .locator('.foot summary > *')
+      .evaluateAll((all) =>
+        all.filter((one) => one.getClientRects().length > 0).map((one) => one.getBoundingClientRect().top),
+      )
+    expect(new Set(tops).size).toBe(1)
+
+    await page.getByRole('button', { name: /Engine room/ }).click()
+    expect(await tooLow('button, .break-choices label')).toEqual([])
+    await breakThings('refuse')
+    await page.getByRole('button', { name: /Back to class/ }).click()
+    await ask('What is water?')
+    await turn().getByText('fallback reply').waitFor({ timeout: 15_000 })
+    expect(
+      await turn()
+        .locator('.stamp')
+        .evaluate((stamp) => stamp.getClientRects().length),
+    ).toBe(1)
+    expect(await tooLow('.again')).toEqual([])
+  })
+
+  it('measures both sides of the reliability test alike on a phone', async () => {
+    await takePhone()
+    await using _demo = await start()
+    await page.getByRole('button', { name: /Engine room/ }).click()
+    await page.getByRole('button', { name: 'Run the test' }).click()
+    await page.locator('.reliability[data-phase=done]').waitFor({ timeout: 15_000 })
+    for (const selector of ['.rate-of', '.dots li']) {
+      const sizes = await page.locator(selector).evaluateAll((all) =>
+        all.map((one) => {
+          const { width, height } = one.getBoundingClientRect()
+          return `${Math.round(width)} x ${Math.round(height)}`
+        }),
+      )
+      expect(new Set(sizes).size).toBe(1)
+    }
+  })
+
+  it('shows a free slot as soon as an answer is stopped, not at the next look', async () => {
+    await using parts = await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 })
+    await page.clock.install()
+    await page.goto(parts.demo.url)
+    await ask('What is water?')
+    await page.getByText('1 of 1 slot in use').waitFor()
+    // From here on no look is due by itself.
+    await page.clock.pauseAt(await page.evaluate('Date.now() + 10'))
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await untilTurnIs('stopped')
+    await expect.poll(() => parts.ollama.counts.canceled).toBe(1)
+    await page.clock.runFor(200)
+    await page.getByText('0 of 1 slot in use').waitFor()
+  })
+
+  it('says of a real Ollama what is so now', async () => {
+    await using parts = await startOnOllama({ page: files, config: SETTINGS })
+    await page.goto(parts.demo.url)
+    const who = page.getByTestId('who-answers')
+    await who.getByText('Real Ollama').waitFor()
+    await parts.ollama.fault({ kind: 'refuse' })
+    await who.getByText('No Ollama answers').waitFor({ timeout: 10_000 })
+    expect(await who.textContent()).toContain(`at ${parts.ollama.url}`)
+    await parts.ollama.fault(undefined)
+    await who.getByText('Real Ollama').waitFor({ timeout: 10_000 })
+    expect(await who.textContent()).not.toContain('ollama serve')
   })
 
   it.each(['light', 'dark'] as const)('fits a phone in the %s scheme, and leads to the engine room', async (scheme) => {

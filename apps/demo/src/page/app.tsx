@@ -20,15 +20,18 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
   const [isEngineOpen, setEngineOpen] = useState(false)
   const { theme, next } = useTheme()
   const engine = useEngine(client.surefoot)
-  const reliability = useReliabilityTest()
-  const { turns, isAnswering, ask, stop } = useConversation(client)
+  const reliability = useReliabilityTest(engine.refresh)
+  const { turns, isAnswering, ask, stop } = useConversation(client, {
+    isBrokenOnPurpose: engine.info !== undefined && engine.info.mode !== 'none',
+    onEnd: engine.refresh,
+  })
   const teacher = teacherOfClass(classNumber)
   const known = engine.info?.backends
   const say = useCallback((text: string) => withShownAddresses(text, known ?? []), [known])
 
   return (
     <div className="page" data-class={classNumber} data-engine-open={isEngineOpen}>
-      <PageHead info={engine.info} theme={theme} onTheme={next} />
+      <PageHead engine={engine} theme={theme} onTheme={next} />
       <StatusStrip engine={engine} isOpen={isEngineOpen} onToggle={() => setEngineOpen((open) => !open)} />
       <main className="classroom" aria-label="Classroom">
         <div className="desk">
@@ -38,7 +41,13 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
           </p>
           <ClassStairs classNumber={classNumber} isLocked={isAnswering} onChoose={setClassNumber} />
         </div>
-        <Notebook turns={turns} teacher={teacher} say={say} onAgain={ask} />
+        <Notebook
+          turns={turns}
+          teacher={teacher}
+          origin={engine.info?.kind === 'stand-in' ? 'stand-in' : 'model'}
+          say={say}
+          onAgain={ask}
+        />
         <Composer
           teacherName={teacher.name}
           questions={teacher.questions}

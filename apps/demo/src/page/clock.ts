@@ -11,6 +11,12 @@ export function every(periodMs: number, fire: () => void): () => void {
   return () => clearInterval(timer)
 }
 
+/** Calls back once, unless the returned function is called before. */
+export function after(delayMs: number, fire: () => void): () => void {
+  const timer = setTimeout(fire, delayMs)
+  return () => clearTimeout(timer)
+}
+
 /** The time, kept fresh while a component shows a countdown; it may be one period old when that begins. */
 export function useNow(periodMs: number, isRunning: boolean): number {
   const [now, setNow] = useState(nowMs)

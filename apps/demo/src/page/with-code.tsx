@@ -1,6 +1,8 @@
 import type { ReactNode } from 'react'
 
-/** A sentence in which what stands between backticks is set as code: hints name commands that way. */
+/** A text in which what stands between two backticks is set as code: hints name commands that way, and models do. */
 export function WithCode({ text }: { readonly text: string }): ReactNode {
-  return text.split('`').map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))
+  if (!text.includes('`')) return text
+  // A backtick without its partner, as while an answer grows, stays as it is.
+  return text.split(/`([^`\n]+)`/).map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))
 }

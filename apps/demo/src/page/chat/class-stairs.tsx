@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import type { CSSProperties, ReactNode } from 'react'
 
 import { TEACHERS } from '../../shared/teachers.ts'
 
@@ -15,11 +15,7 @@ export function ClassStairs({ classNumber, isLocked, onChoose }: ClassStairsProp
     <fieldset className="stairs" disabled={isLocked}>
       <legend className="visually-hidden">Your class</legend>
       {TEACHERS.map((teacher, index) => (
-        <label
-          key={teacher.classNumber}
-          data-class={teacher.classNumber}
-          style={{ height: `${1.6 + index * 0.24}rem` }}
-        >
+        <label key={teacher.classNumber} data-class={teacher.classNumber} style={{ '--step': index } as CSSProperties}>
           <input
             type="radio"
             name="class"

@@ -22,7 +22,9 @@ export function Composer({ teacherName, questions, isAnswering, onAsk, onStop }:
     if (trimmed === '' || isAnswering) return
     setText('')
     onAsk(trimmed)
-    field.current?.focus({ preventScroll: true })
+    // Where fingers point, a field with the focus brings up a keyboard, over the answer.
+    if (matchMedia('(pointer: coarse)').matches) field.current?.blur()
+    else field.current?.focus({ preventScroll: true })
   }
   const onKey = (event: KeyboardEvent): void => {
     // While a character is being composed, Enter ends the composing.

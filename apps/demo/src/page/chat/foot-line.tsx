@@ -1,28 +1,41 @@
-import type { ReactNode } from 'react'
+import { Fragment, type ReactNode, type ToggleEvent } from 'react'
 
 import { seconds, type Turn } from './turn.ts'
 
+/** What the foot line shows. */
+export interface FootLineProps {
+  readonly turn: Turn
+  /** What stands behind the answer. */
+  readonly origin: 'model' | 'stand-in'
+  readonly say: (text: string) => string
+}
+
 /** How the answer came about, in one line; opened, it shows every step on the way. */
-export function FootLine({ turn, say }: { readonly turn: Turn; readonly say: (text: string) => string }): ReactNode {
+export function FootLine({ turn, origin, say }: FootLineProps): ReactNode {
   const facts = [
-    turn.attempts > 0 && `${turn.attempts} ${turn.attempts === 1 ? 'attempt' : 'attempts'}`,
-    turn.backend !== undefined && say(turn.backend).replace(/^https?:\/\//, ''),
-    turn.firstTokenMs !== undefined && `first token ${seconds(turn.firstTokenMs)}`,
-    turn.tokensPerSecond !== undefined && `${Math.round(turn.tokensPerSecond)} tokens/s`,
-    turn.tookMs !== undefined && `${seconds(turn.tookMs)} in all`,
+    turn.attempts > 0 && { is: 'attempts', says: `${turn.attempts} ${turn.attempts === 1 ? 'attempt' : 'attempts'}` },
+    turn.backend !== undefined && { is: 'at', says: withoutScheme(say(turn.backend)) },
+    turn.firstTokenMs !== undefined && { is: 'first', says: `first token ${seconds(turn.firstTokenMs)}` },
+    turn.tokensPerSecond !== undefined && { is: 'pace', says: `${Math.round(turn.tokensPerSecond)} tokens/s` },
+    turn.tookMs !== undefined && { is: 'took', says: `${seconds(turn.tookMs)} in all` },
   ].filter((fact) => fact !== false)
+  const served = servedBy(turn, origin)
   return (
-    <details className="foot">
+    <details className="foot" onToggle={bringIntoView}>
       <summary>
-        <b data-served={servedBy(turn)}>{servedBy(turn)}</b>
-        {facts.map((fact) => (
-          <span key={fact}>{fact}</span>
+        <b data-served={served}>{served}</b>
+        {facts.map(({ is, says }) => (
+          // The space is where the line may break.
+          <Fragment key={is}>
+            {' '}
+            <span className={is}>{says}</span>
+          </Fragment>
         ))}
       </summary>
       <ol className="trail">
         {turn.trail.map((entry, index) => (
           <li key={index}>
-            <span>{seconds(entry.atMs)}</span> {say(entry.text)}
+            <span>{seconds(entry.atMs)}</span> <span>{withoutScheme(say(entry.text))}</span>
           </li>
         ))}
       </ol>
@@ -30,9 +43,18 @@ export function FootLine({ turn, say }: { readonly turn: Turn; readonly say: (te
   )
 }
 
-function servedBy(turn: Turn): string {
+function withoutScheme(text: string): string {
+  return text.replaceAll(/https?:\/\//g, '')
+}
+
+/** Under the last answer it would open below the fold. */
+function bringIntoView({ currentTarget: details }: ToggleEvent<HTMLDetailsElement>): void {
+  if (details.open) details.scrollIntoView({ block: 'nearest' })
+}
+
+function servedBy(turn: Turn, origin: 'model' | 'stand-in'): string {
   if (turn.state === 'broken') return 'broken off'
   if (turn.state === 'failed') return 'no answer'
   if (turn.state === 'stopped') return 'stopped'
-  return turn.served ?? 'model'
+  return turn.served === undefined || turn.served === 'model' ? origin : turn.served
 }

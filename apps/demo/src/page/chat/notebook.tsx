@@ -8,6 +8,8 @@ import { TurnView } from './turn-view.tsx'
 export interface NotebookProps {
   readonly turns: readonly Turn[]
   readonly teacher: Teacher
+  /** What stands behind the answers. */
+  readonly origin: 'model' | 'stand-in'
   readonly say: (text: string) => string
   readonly onAgain: (question: string, classNumber: number) => void
 }
@@ -16,7 +18,7 @@ export interface NotebookProps {
 const NEAR_END_PX = 80
 
 /** The ruled page with the questions and answers; it follows the answer unless one has scrolled up to read. */
-export function Notebook({ turns, teacher, say, onAgain }: NotebookProps): ReactNode {
+export function Notebook({ turns, teacher, origin, say, onAgain }: NotebookProps): ReactNode {
   const page = useRef<HTMLDivElement>(null)
   const follows = useRef(true)
   const count = turns.length
@@ -48,7 +50,7 @@ export function Notebook({ turns, teacher, say, onAgain }: NotebookProps): React
         </p>
       </div>
       {turns.map((turn) => (
-        <TurnView key={turn.id} turn={turn} say={say} canAsk={canAsk} onAgain={onAgain} />
+        <TurnView key={turn.id} turn={turn} origin={origin} say={say} canAsk={canAsk} onAgain={onAgain} />
       ))}
       <Announcer turns={turns} />
     </div>

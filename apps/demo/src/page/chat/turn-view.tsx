@@ -2,12 +2,15 @@ import { memo, type ReactNode } from 'react'
 
 import { teacherOfClass } from '../../shared/teachers.ts'
 import { WithCode } from '../with-code.tsx'
+import { adviceFor } from './advice.ts'
 import { FootLine } from './foot-line.tsx'
 import { isRunning, type Turn } from './turn.ts'
 
 /** What one question with its answer shows and does. */
 export interface TurnViewProps {
   readonly turn: Turn
+  /** What stands behind an answer. */
+  readonly origin: 'model' | 'stand-in'
   readonly say: (text: string) => string
   readonly canAsk: boolean
   readonly onAgain: (question: string, classNumber: number) => void
@@ -15,7 +18,7 @@ export interface TurnViewProps {
 
 /** A question and its answer, as far as it has come. */
 export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnView(props: TurnViewProps): ReactNode {
-  const { turn, say, canAsk, onAgain } = props
+  const { turn, origin, say, canAsk, onAgain } = props
   const teacher = teacherOfClass(turn.classNumber)
   const isFallback = turn.served === 'fallback' && turn.state === 'whole'
   return (
@@ -36,19 +39,20 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
         )}
         {turn.text !== '' && (
           <p className="text" data-testid="answer">
-            {turn.text}
+            <WithCode text={turn.text} />
             {turn.state === 'answering' && <span className="pen" aria-hidden="true" />}
-            {turn.state === 'broken' && <span className="torn"> … the answer broke off here</span>}
-            {turn.state === 'stopped' && <span className="torn"> … stopped</span>}
+            {turn.state === 'broken' && <Torn says="the answer broke off here" />}
+            {turn.state === 'stopped' && <Torn says="stopped" />}
           </p>
         )}
         {turn.state === 'stopped' && turn.text === '' && <p className="doing">Stopped before the first word.</p>}
         {turn.problem !== undefined && (
           <p className="trouble">
-            <strong>
-              <WithCode text={say(turn.problem.message.replace(/[.!]?$/, '.'))} />
-            </strong>{' '}
+            <strong>{adviceFor(turn.problem, turn.isBrokenOnPurpose === true)}</strong>{' '}
             <WithCode text={say(turn.problem.hint)} />
+            <small>
+              <WithCode text={say(turn.problem.message.replace(/[.!]?$/, '.'))} />
+            </small>
           </p>
         )}
         {!isRunning(turn) && (turn.state !== 'whole' || isFallback) && (
@@ -61,11 +65,21 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
             Try again
           </button>
         )}
-        {!isRunning(turn) && <FootLine turn={turn} say={say} />}
+        {!isRunning(turn) && <FootLine turn={turn} origin={origin} say={say} />}
       </div>
     </article>
   )
 })
+
+/** Where an answer ends before its end; never torn itself. */
+function Torn({ says }: { readonly says: string }): ReactNode {
+  return (
+    <>
+      {' '}
+      <span className="torn">… {says}</span>
+    </>
+  )
+}
 
 /** Three footprints that walk while one waits. */
 function Steps(): ReactNode {

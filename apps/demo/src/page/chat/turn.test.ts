@@ -24,15 +24,23 @@ function after(...events: RunEvent[]): Turn {
 }
 
 describe('a turn', () => {
-  it('says what it waits for', () => {
-    expect(after({ type: 'queued', position: 2, waitingFor: 'slot' }).doing).toBe('waiting for a free slot, place 2')
-    expect(after({ type: 'queued', position: 1, waitingFor: 'backend', expectedWaitMs: 4000 }).doing).toBe(
-      'waiting for a backend to come back, place 1, about 4.0 s',
+  it('says what it waits for in words for a child, and keeps those of the machinery', () => {
+    expect(after({ type: 'queued', position: 2, waitingFor: 'slot' }).doing).toBe(
+      'Waiting for our turn, number 2 in the line …',
     )
-    expect(after({ type: 'loading', model: 'llama3.2', backend }).doing).toBe('loading llama3.2 into memory')
-    expect(after({ type: 'attempt', attempt: 2, backend, reason: 'BACKEND_FAILED' }).doing).toBe(
-      'attempt 2 after BACKEND_FAILED',
-    )
+    expect(after({ type: 'queued', position: 1, waitingFor: 'backend', expectedWaitMs: 4000 })).toMatchObject({
+      doing: 'Waiting for the mentor to come back …',
+      trail: [{}, { text: 'waiting for a backend to come back, place 1, about 4.0 s' }],
+    })
+    expect(after({ type: 'loading', model: 'llama3.2', backend, expectedMs: 4000 })).toMatchObject({
+      doing: 'The mentor is waking up, about 4.0 s …',
+      trail: [{}, { text: 'loading llama3.2 into memory, about 4.0 s' }],
+    })
+    expect(after({ type: 'attempt', attempt: 1, backend }).doing).toBe('The mentor is thinking …')
+    expect(after({ type: 'attempt', attempt: 2, backend, reason: 'BACKEND_FAILED' })).toMatchObject({
+      doing: 'Looking for the mentor again (try\u00A02)\u00A0…',
+      trail: [{}, { text: `attempt 2 after BACKEND_FAILED at ${backend}` }],
+    })
   })
 
   it('grows with the tokens and knows when the first one came', () => {

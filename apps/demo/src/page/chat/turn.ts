@@ -7,6 +7,13 @@ export interface TrailEntry {
   readonly text: string
 }
 
+/** Why there is no whole answer of the model. */
+export interface Problem {
+  readonly code?: string | undefined
+  readonly message: string
+  readonly hint: string
+}
+
 /** A question, and what came of it. */
 export interface Turn {
   readonly id: number
@@ -15,7 +22,7 @@ export interface Turn {
   /** `broken`: some of the answer arrived and then it broke off; `failed`: nothing arrived. */
   readonly state: 'waiting' | 'answering' | 'whole' | 'broken' | 'stopped' | 'failed'
   readonly text: string
-  /** What is going on while there is no text yet. */
+  /** What is going on while there is no text yet, in words for a child; the trail has those of the machinery. */
   readonly doing: string
   readonly trail: readonly TrailEntry[]
   readonly attempts: number
@@ -25,7 +32,9 @@ export interface Turn {
   readonly tookMs?: number | undefined
   readonly tokensPerSecond?: number | undefined
   readonly served?: Served | undefined
-  readonly problem?: { readonly code?: string | undefined; readonly message: string; readonly hint: string } | undefined
+  readonly problem?: Problem | undefined
+  /** Something was pressed on the break bar when the problem came up. */
+  readonly isBrokenOnPurpose?: boolean
 }
 
 const FIRST_TOKEN = 'first token'
@@ -38,7 +47,7 @@ export function newTurn(id: number, classNumber: number, question: string): Turn
     question,
     state: 'waiting',
     text: '',
-    doing: 'asking …',
+    doing: 'Asking the mentor …',
     trail: [{ atMs: 0, text: 'asked' }],
     attempts: 0,
     tokens: 0,
@@ -62,18 +71,25 @@ export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number, fault?
       const what = event.waitingFor === 'slot' ? 'a free slot' : 'a backend to come back'
       const expected = event.expectedWaitMs === undefined ? '' : `, about ${seconds(event.expectedWaitMs)}`
       const text = `waiting for ${what}, place ${event.position}${expected}`
-      return noted(text, { doing: text })
+      const doing =
+        event.waitingFor === 'slot'
+          ? `Waiting for our turn, number ${event.position} in the line …`
+          : 'Waiting for the mentor to come back …'
+      return noted(text, { doing })
     }
     case 'loading': {
       const expected = event.expectedMs === undefined ? '' : `, about ${seconds(event.expectedMs)}`
       const text = `loading ${event.model} into memory${expected}`
-      return noted(text, { doing: text })
+      return noted(text, { doing: `The mentor is waking up${expected} …` })
     }
     case 'attempt': {
       const text =
         event.reason === undefined ? `attempt ${event.attempt}` : `attempt ${event.attempt} after ${event.reason}`
-      // The name of the code is for grown-ups, and they are the ones who look at the machinery.
-      return noted(`${text} at ${event.backend}`, { doing: text, attempts: event.attempt, backend: event.backend })
+      const doing =
+        event.attempt === 1
+          ? 'The mentor is thinking …'
+          : `Looking for the mentor again (try\u00A0${event.attempt})\u00A0…`
+      return noted(`${text} at ${event.backend}`, { doing, attempts: event.attempt, backend: event.backend })
     }
     case 'delta': {
       const more = { text: turn.text + event.text, tokens: turn.tokens + 1, state: 'answering' as const }
@@ -109,12 +125,14 @@ function afterFinish(turn: Turn, { answer }: FinishEvent, atMs: number, fault: S
     }
   }
   const { eval_count: count, eval_duration: durationNs } = answer
+  const tokensPerSecond = count !== undefined && durationNs ? (count * 1e9) / durationNs : undefined
+  const pace = tokensPerSecond === undefined ? '' : `, ${Math.round(tokensPerSecond)} tokens/s`
   return {
     ...ended,
     state: 'whole',
     text: answer.message.content,
-    tokensPerSecond: count !== undefined && durationNs ? (count * 1e9) / durationNs : undefined,
-    trail: [...turn.trail, { atMs, text: 'whole' }],
+    tokensPerSecond,
+    trail: [...turn.trail, { atMs, text: `whole${pace}` }],
   }
 }
 
@@ -138,11 +156,11 @@ export function turnAfterError(turn: Turn, error: unknown, atMs: number): Turn {
   }
 }
 
-function problemOfError({ code, message, hint }: SurefootError): NonNullable<Turn['problem']> {
+function problemOfError({ code, message, hint }: SurefootError): Problem {
   return { code, message, hint }
 }
 
-function problemOfCode(code: string | undefined): Turn['problem'] {
+function problemOfCode(code: string | undefined): Problem {
   if (code === undefined || !Object.hasOwn(ERROR_CODES, code)) {
     return { code, message: 'Nothing could answer.', hint: ERROR_CODES.CANNOT_CONNECT.hint }
   }

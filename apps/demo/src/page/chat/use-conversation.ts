@@ -17,15 +17,25 @@ export interface Conversation {
 /** Turns that go along with a new question, so that "and why?" can be answered. */
 const REMEMBERED_TURNS = 4
 
+/** What the conversation has to do with the machinery. */
+export interface ConversationOptions {
+  /** Something is pressed on the break bar. */
+  readonly isBrokenOnPurpose: boolean
+  /** Called after each question, however it ended. */
+  readonly onEnd: () => void
+}
+
 /** Asks through the SDK, one question at a time, and keeps what came of each. */
-export function useConversation(client: PageClient): Conversation {
+export function useConversation(client: PageClient, { isBrokenOnPurpose, onEnd }: ConversationOptions): Conversation {
   const [turns, setTurns] = useState<readonly Turn[]>([])
   const nextId = useRef(1)
   const running = useRef<AbortController | undefined>(undefined)
   const seen = useRef(turns)
+  const isBroken = useRef(isBrokenOnPurpose)
   useLayoutEffect(() => {
     seen.current = turns
-  }, [turns])
+    isBroken.current = isBrokenOnPurpose
+  }, [turns, isBrokenOnPurpose])
 
   const stop = useCallback(() => running.current?.abort(), [])
   useEffect(() => stop, [stop])
@@ -37,14 +47,23 @@ export function useConversation(client: PageClient): Conversation {
       running.current = controller
       const turn = newTurn(nextId.current++, classNumber, question)
       const messages = messagesOf(seen.current, turn)
-      const change = (next: (old: Turn) => Turn): void =>
-        setTurns((all) => all.map((old) => (old.id === turn.id && isRunning(old) ? next(old) : old)))
+      const change = (next: (old: Turn) => Turn): void => {
+        const isBrokenNow = isBroken.current
+        setTurns((all) =>
+          all.map((old) => {
+            if (old.id !== turn.id || !isRunning(old)) return old
+            const changed = next(old)
+            return changed.problem === undefined ? changed : { ...changed, isBrokenOnPurpose: isBrokenNow }
+          }),
+        )
+      }
       setTurns((all) => [...all, turn])
       void follow(client, messages, classNumber, controller.signal, change).finally(() => {
         running.current = undefined
+        onEnd()
       })
     },
-    [client],
+    [client, onEnd],
   )
 
   const clear = useCallback(() => {

@@ -55,7 +55,11 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
         <span>
           <span className="good">{attempts.succeeded} ok</span>,{' '}
           <span className={attempts.failed > 0 ? 'bad' : ''}>{attempts.failed} failed</span>
-          {attempts.neutral > 0 && `, ${attempts.neutral} neutral`}
+          {attempts.neutral > 0 && (
+            <span title="Stopped by whoever asked, put off as busy, or no fault of the backend">
+              , {attempts.neutral} not counted
+            </span>
+          )}
         </span>
       </p>
       {health?.problem !== undefined && (

@@ -46,7 +46,12 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
       {info !== undefined && (
         <BreakBar mode={info.mode} isAlone={known.length === 1} isLocked={isTesting} onChanged={engine.refresh} />
       )}
-      <Reliability test={reliability.test} onStart={reliability.start} onStop={reliability.stop} />
+      <Reliability
+        isAllWell={info?.mode === 'none'}
+        test={reliability.test}
+        onStart={reliability.start}
+        onStop={reliability.stop}
+      />
     </>
   )
 }

@@ -8,13 +8,15 @@ const LOADS: readonly TestLoad[] = ['sequential', 'concurrent']
 
 /** What the reliability panel shows and does. */
 export interface ReliabilityProps {
+  /** Nothing is pressed on the break bar, and so there is no difference to see. */
+  readonly isAllWell: boolean
   readonly test: ReliabilityState
   readonly onStart: () => void
   readonly onStop: () => void
 }
 
 /** The same questions asked straight and through Surefoot, and the two success rates side by side. */
-export function Reliability({ test, onStart, onStop }: ReliabilityProps): ReactNode {
+export function Reliability({ isAllWell, test, onStart, onStop }: ReliabilityProps): ReactNode {
   const isRunning = test.phase === 'running'
   return (
     <section className="reliability" aria-labelledby="reliability-title" data-phase={test.phase}>
@@ -29,6 +31,11 @@ export function Reliability({ test, onStart, onStop }: ReliabilityProps): ReactN
           ? `${TEST_SIZES.sequential} questions one after the other and ${TEST_SIZES.concurrent} at once, asked twice.`
           : test.says}
       </p>
+      {isAllWell && !isRunning && (
+        <p className="reliability-says">
+          Nothing is broken now, so both sides will be whole: press <b>Every 2nd fails</b> first to see a difference.
+        </p>
+      )}
       <div className="sides">
         <Side side="straight" test={test} />
         <Side side="surefoot" test={test} />

@@ -2,7 +2,7 @@ import type { BackendStatus, HealthReport, Surefoot } from '@surefoot/protocol'
 import { useCallback, useEffect, useRef, useState } from 'react'
 
 import type { DemoInfo } from '../../shared/demo-api.ts'
-import { every } from '../clock.ts'
+import { after, every } from '../clock.ts'
 import { readDemoInfo } from '../demo-client.ts'
 
 /** What the page knows of the machinery. */
@@ -12,7 +12,7 @@ export interface Engine {
   readonly health?: HealthReport
   /** The demo's own process does not answer. */
   readonly isAway: boolean
-  /** Asks now instead of at the next tick. */
+  /** Looks now, or right after a look that is under way, and once more when things have settled. */
   refresh(): void
 }
 
@@ -21,16 +21,20 @@ type Seen = Omit<Engine, 'refresh'>
 const PERIOD_MS = 1000
 /** Health is cached for 30 s, which is long for somebody who watches; it is asked afresh every few ticks. */
 const FRESH_EVERY_TICKS = 3
+/** A stopped answer frees its slot only when the server has seen its connection close. */
+const SETTLED_AFTER_MS = 150
 
 /** Looks at the machinery once a second while the page is visible; a slow answer is never overtaken. */
 export function useEngine(surefoot: Surefoot): Engine {
   const [seen, setSeen] = useState<Seen>({ backends: [], isAway: false })
-  const look = useRef<() => void>(() => {})
+  const refreshNow = useRef<() => void>(() => {})
 
   useEffect(() => {
     const controller = new AbortController()
     const { signal } = controller
     let isLooking = false
+    // What a look under way finds may be older than what one wants to see.
+    let isWanted = false
     let ticks = 0
     const lookOnce = async (): Promise<void> => {
       if (isLooking || document.visibilityState === 'hidden') return
@@ -47,23 +51,31 @@ export function useEngine(surefoot: Surefoot): Engine {
         if (!signal.aborted) setSeen((old) => ({ ...old, isAway: true }))
       } finally {
         isLooking = false
+        if (isWanted && !signal.aborted) lookAfresh()
       }
     }
-    look.current = () => {
+    const lookAfresh = (): void => {
       ticks = 0
+      isWanted = isLooking
       void lookOnce()
     }
-    look.current()
+    let stopSettling = (): void => {}
+    refreshNow.current = () => {
+      lookAfresh()
+      stopSettling()
+      stopSettling = after(SETTLED_AFTER_MS, lookAfresh)
+    }
+    lookAfresh()
     const stop = every(PERIOD_MS, () => void lookOnce())
-    const onVisible = (): void => look.current()
-    document.addEventListener('visibilitychange', onVisible)
+    document.addEventListener('visibilitychange', lookAfresh)
     return () => {
       stop()
+      stopSettling()
       controller.abort()
-      document.removeEventListener('visibilitychange', onVisible)
+      document.removeEventListener('visibilitychange', lookAfresh)
     }
   }, [surefoot])
 
-  const refresh = useCallback(() => look.current(), [])
+  const refresh = useCallback(() => refreshNow.current(), [])
   return { ...seen, refresh }
 }

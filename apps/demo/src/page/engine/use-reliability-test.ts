@@ -64,8 +64,8 @@ export function rateOf(state: ReliabilityState, side: TestSide): { readonly ok: 
   return { ok, ended: ok + dots.filter((dot) => dot.state === 'failed').length }
 }
 
-/** The reliability test, to be started and stopped from the page. */
-export function useReliabilityTest(): {
+/** The reliability test, to be started and stopped from the page; calls `onEnd` after each run. */
+export function useReliabilityTest(onEnd: () => void): {
   readonly test: ReliabilityState
   start(): void
   stop(): void
@@ -88,8 +88,9 @@ export function useReliabilityTest(): {
       })
       .finally(() => {
         running.current = undefined
+        onEnd()
       })
-  }, [])
+  }, [onEnd])
   return { test, start, stop }
 }
 
