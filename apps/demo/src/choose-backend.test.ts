@@ -50,7 +50,7 @@ describe('the choice of the backend', () => {
     await ollama[Symbol.asyncDispose]()
     const choice = await chooseBackend({ urls: [ollama.url], model: 'llama3.2' })
     expect(choice).toMatchObject({ kind: 'stand-in', model: 'llama3.2' })
-    expect(choice.note).toContain(`No Ollama answers at ${ollama.url}. Run: ollama serve`)
+    expect(choice.note).toContain(`At the start no Ollama answered at ${ollama.url}. Run: ollama serve`)
   })
 
   it('does not wait for one that takes the connection and says nothing', async () => {
@@ -76,6 +76,8 @@ describe('the choice of the backend', () => {
     expect((await chooseBackend({ urls: [ollama.url], model: 'llama3.2', wish: 'stand-in' })).kind).toBe('stand-in')
     const away = await chooseBackend({ urls: ['http://127.0.0.1:1'], model: 'llama3.2', wish: 'real' })
     expect(away).toMatchObject({ kind: 'real', urls: ['http://127.0.0.1:1'] })
-    expect(away.note).toContain('ollama serve')
+    expect(away).toMatchObject({ missing: expect.stringMatching(/^No Ollama answers at .* yet\. Run: ollama serve/) })
+    // Nothing that the page would go on showing when the Ollama is there.
+    expect(away.note).toBeUndefined()
   })
 })

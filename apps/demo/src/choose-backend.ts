@@ -1,6 +1,13 @@
 /** What the demo will chat with. */
 export type ChosenBackend =
-  | { readonly kind: 'real'; readonly urls: readonly string[]; readonly model: string; readonly note?: string }
+  | {
+      readonly kind: 'real'
+      readonly urls: readonly string[]
+      readonly model: string
+      readonly note?: string
+      /** What was missing at the start and may come at any time: for the terminal, the page looks for itself. */
+      readonly missing?: string
+    }
   | { readonly kind: 'stand-in'; readonly model: string; readonly note?: string }
 
 /** What the user wants: whatever there is, only a real Ollama, or the stand-in. */
@@ -42,11 +49,19 @@ export async function chooseBackend(question: BackendQuestion): Promise<ChosenBa
   }
 
   const where = urls.map(withoutPassword).join(' or ')
+  if (wish === 'real') {
+    const missing =
+      answering.length > 0
+        ? `The Ollama at ${where} has no model yet. Run: ollama pull ${model}`
+        : `No Ollama answers at ${where} yet. Run: ollama serve (or correct OLLAMA_BASE_URL and start again)`
+    return { kind: 'real', urls, model, missing }
+  }
+  // In the past tense, which stays true: the stand-in goes on answering when an Ollama comes.
   const note =
     answering.length > 0
-      ? `The Ollama at ${where} has no model yet. Run: ollama pull ${model}, then start the demo again.`
-      : `No Ollama answers at ${where}. Run: ollama serve (or correct OLLAMA_BASE_URL), then start the demo again.`
-  return wish === 'real' ? { kind: 'real', urls, model, note } : { kind: 'stand-in', model, note }
+      ? `At the start the Ollama at ${where} had no model. Run: ollama pull ${model}, then start the demo again.`
+      : `At the start no Ollama answered at ${where}. Run: ollama serve (or correct OLLAMA_BASE_URL), then start the demo again.`
+  return { kind: 'stand-in', model, note }
 }
 
 /** The installed models, or `undefined` where no Ollama answers in time. */

@@ -37,7 +37,9 @@ async function main(options: CliOptions): Promise<void> {
   say(`  Open     ${demo.url}`)
   if (options.port !== 0 && demo.port !== options.port) say(`           (port ${options.port} is taken)`)
   say(`  Answers  ${whoAnswers(backend)}`)
-  if (backend.note !== undefined) say(`           ${backend.note}`)
+  for (const line of backend.kind === 'real' ? [backend.note, backend.missing] : [backend.note]) {
+    if (line !== undefined) say(`           ${line}`)
+  }
   say('  Stop     Ctrl-C')
   say('')
 
