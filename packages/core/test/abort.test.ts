@@ -67,7 +67,7 @@ describe('a caller that goes away', () => {
     })().catch((error: unknown) => error)
     expect(failure).toBe(reason)
     expect((await surefoot.backends())[0]!).toMatchObject({ inFlight: 0 })
-    await until(async () => ollama.counts.openConnections === 0 && (await surefoot.backends())[0]!.sockets === 0)
+    await until(async () => ollama.counts.openRequests === 0 && (await surefoot.backends())[0]!.sockets === 0)
     expect(ollama.counts.tokens).toBe(0)
   })
 

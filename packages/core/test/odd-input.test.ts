@@ -47,14 +47,14 @@ describe('what is odd but right is answered', () => {
     await using pair = await startPair()
     const body = JSON.parse('{"constructor":1,"toString":"x","unknown":{"a":[1]}}') as Record<string, unknown>
     expect((await pair.surefoot.chat({ ...body, messages })).message.content).toBe(answerTo('hi'))
-    expect(pair.ollama.log[0]!.body).toMatchObject({ ...body, messages, model: 'llama3.2', stream: true })
+    expect(pair.ollama.log.find(({ path }) => path === '/api/chat')!.body).toMatchObject({ ...body, messages, model: 'llama3.2', stream: true })
   })
 
   it('the input is left as it was', async () => {
     await using pair = await startPair()
     const input = Object.freeze({ messages: Object.freeze([Object.freeze({ role: 'user', content: 'hi' })]) })
     await pair.surefoot.chat(input, { system: 'Be kind.', temperature: 0 })
-    expect(pair.ollama.log[0]!.body).toMatchObject({
+    expect(pair.ollama.log.find(({ path }) => path === '/api/chat')!.body).toMatchObject({
       messages: [{ role: 'system', content: 'Be kind.' }, ...input.messages],
       options: { temperature: 0 },
     })

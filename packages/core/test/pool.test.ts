@@ -6,11 +6,14 @@ import { describe, expect, it } from 'vitest'
 import { createProxy } from './proxy.ts'
 import { answerTo, answers, failureOf, inParallel, pause, read, startPair, until } from './setup.ts'
 
+/** Looks into the memory of a backend have a socket of their own. */
+const FOR_LOOKS = 1
+
 describe('pool', () => {
   it('uses its sockets again: 200 calls, one at a time, on two', async () => {
     await using pair = await startPair()
     for (let call = 0; call < 200; call++) await pair.surefoot.chat('hi')
-    expect(pair.ollama.counts.connections).toBeLessThanOrEqual(2)
+    expect(pair.ollama.counts.connections).toBeLessThanOrEqual(2 + FOR_LOOKS)
   })
 
   it('never has more sockets than poolMaxSize, though more slots are asked for', async () => {
@@ -22,8 +25,8 @@ describe('pool', () => {
       most = Math.max(most, ollama.counts.openConnections)
     })
     expect((await surefoot.backends())[0]).toMatchObject({ slots: 6, inFlight: 0 })
-    expect(most).toBeLessThanOrEqual(6)
-    expect(ollama.counts.connections).toBeLessThanOrEqual(6)
+    expect(most).toBeLessThanOrEqual(6 + FOR_LOOKS)
+    expect(ollama.counts.connections).toBeLessThanOrEqual(6 + FOR_LOOKS)
   })
 
   it('keeps poolConnections idle sockets; those beyond close after 4 s', async () => {
@@ -35,7 +38,7 @@ describe('pool', () => {
     await until(async () => (await surefoot.backends())[0]!.sockets === 3)
     expect(performance.now() - startMs).toBeGreaterThan(2_500)
     await pause(300)
-    expect(ollama.counts.openConnections).toBe(3)
+    expect(ollama.counts.openConnections).toBe(3 + FOR_LOOKS)
   })
 
   it('leaves all idle sockets behind when one was dead, and streams on them run on', async () => {
@@ -51,7 +54,7 @@ describe('pool', () => {
     expect(Math.max(...texts)).toBe(2)
     expect(ollama.counts.connections - before).toBeLessThanOrEqual(8)
     expect((await long).text).toBe(answerTo('a stream that runs on'))
-    await until(async () => (await surefoot.backends())[0]!.sockets === ollama.counts.openConnections)
+    await until(async () => (await surefoot.backends())[0]!.sockets + FOR_LOOKS === ollama.counts.openConnections)
   })
 
   it('finds a fresh socket when all idle ones were closed while it slept', async () => {
@@ -74,7 +77,7 @@ describe('the address of a backend', () => {
     expect((await surefoot.chat('hi')).message.content).toBe(answerTo('hi'))
     expect(await surefoot.health()).toMatchObject({ status: 'up', backends: [{ url: `${proxy.url}/gpu/1` }] })
     const paths = ['/gpu/1/api/chat', '/gpu/1/api/ps', '/gpu/1/api/tags', '/gpu/1/api/version']
-    expect(proxy.seen.map(({ url }) => url).toSorted()).toEqual(paths)
+    expect([...new Set(proxy.seen.map(({ url }) => url))].toSorted()).toEqual(paths)
   })
 
   it('may hold a user and a password: they are sent, and never shown', async () => {

@@ -117,7 +117,7 @@ describe('what answers in its own way', () => {
       expect(code === undefined ? text : `${text} ${code}`).toBe(outcome)
       await until(async () => (await surefoot.backends())[0]!.inFlight === 0)
       // What cannot be used again is closed.
-      if (code !== undefined) await until(() => stranger.sockets.size === 0)
+      if (code !== undefined) await until(async () => (await surefoot.backends())[0]!.sockets === 0)
     })
   }
 })

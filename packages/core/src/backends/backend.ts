@@ -14,6 +14,7 @@ import type { AttemptHooks, Finding } from './liveness.ts'
 import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
+import { Pace } from './pace.ts'
 import { Slots } from './slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
@@ -44,6 +45,7 @@ export class Backend {
   readonly url: string
   readonly breaker: Breaker
   readonly slots: Slots
+  readonly pace: Pace = new Pace()
   readonly models: ModelStates = new ModelStates()
   readonly liveness: Liveness = new Liveness()
   readonly gpu: GpuUse = new GpuUse()

@@ -1,7 +1,7 @@
 import type { Lease } from '../../backends/lease.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { abortable } from '../../runtime/abortable.ts'
-import type { CallContext, Layer } from '../../service.ts'
+import type { Call, CallContext, Layer } from '../../service.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
 /**
@@ -17,7 +17,7 @@ export function createDispatch(
   return (next) => async (call, context) => {
     const installed = ensureInstalled(call.model)
     if (installed !== undefined) await abortable(installed, context.signal)
-    const lease = await waitForLease(dispatcher, call.model, context)
+    const lease = await waitForLease(dispatcher, call, context)
     const { attempt, reason } = context
     context.emit({ type: 'attempt', attempt, backend: lease.backend.name, ...(reason !== undefined && { reason }) })
     try {
@@ -30,7 +30,7 @@ export function createDispatch(
   }
 }
 
-function waitForLease(dispatcher: Dispatcher, model: string, context: CallContext): Promise<Lease> {
+function waitForLease(dispatcher: Dispatcher, call: Call, context: CallContext): Promise<Lease> {
   return new Promise((resolve, reject) => {
     const { signal } = context
     if (signal.aborted) {
@@ -43,11 +43,20 @@ function waitForLease(dispatcher: Dispatcher, model: string, context: CallContex
     }
     const done = (): void => signal.removeEventListener('abort', onAbort)
     signal.addEventListener('abort', onAbort, { once: true })
-    const withdraw = dispatcher.apply(model, {
+    let withdraw = (): void => {}
+    withdraw = dispatcher.apply(call.model, {
       exclude: context.exclude,
+      onlyIfIdle: context.onlyIfIdle,
+      priority: call.priority,
+      tenant: call.tenant,
+      affinityKey: call.affinityKey,
+      promptLength: call.promptLength,
       callSinceMs: context.startedAtMs,
+      deadlineAtMs: context.deadlineAtMs,
       grant: (lease) => {
         done()
+        // Whoever left while the lease was being made must not keep it.
+        if (signal.aborted) lease.end({ kind: 'left' })
         resolve(lease)
       },
       refuse: (error) => {
@@ -56,6 +65,8 @@ function waitForLease(dispatcher: Dispatcher, model: string, context: CallContex
       },
       queued: (position, waitingFor, expectedWaitMs) =>
         context.emit({ type: 'queued', position, waitingFor, ...(expectedWaitMs !== undefined && { expectedWaitMs }) }),
+      loading: (backend, expectedMs) =>
+        context.emit({ type: 'loading', model: call.model, backend, ...(expectedMs !== undefined && { expectedMs }) }),
     })
   })
 }

@@ -196,16 +196,6 @@ describe('the queue', () => {
     expect(rig.time.pendingTimers).toBe(0)
   })
 
-  it('sends everybody away when it is closed', () => {
-    const rig = createRig()
-    rig.ask()
-    const waiting = Array.from({ length: 5 }, () => rig.ask())
-    const error = new SurefootError({ code: 'SHUTTING_DOWN', message: 'closing' })
-    rig.dispatcher.refuseAll(error)
-    expect(waiting.map((asker) => asker.error)).toEqual(Array.from({ length: 5 }, () => error))
-    expect(rig.time.pendingTimers).toBe(0)
-  })
-
   it('10,000 wait and are served in turn within reason', async () => {
     const rig = createRig({ slots: 4, maxQueueLength: 10_000 })
     const askers = Array.from({ length: 10_000 }, () => rig.ask())

@@ -2,21 +2,51 @@ import { SurefootError } from '@surefoot/protocol'
 
 import type { Fleet } from '../../backends/fleet.ts'
 
+/** A Retry-After is at least this, and at most what a client believes. */
+const SHORTEST_RETRY_AFTER_MS = 1_000
+const LONGEST_RETRY_AFTER_MS = 30_000
+
+/** The queue that refuses. */
+interface Refusing {
+  readonly model: string
+  readonly length: number
+}
+
 /** Why a call is not given a slot, as the error its caller gets. */
-export function queueFull(model: string, length: number): SurefootError {
+export function queueFull(model: string, length: number, waitMs: number | undefined): SurefootError {
   return new SurefootError({
     code: 'QUEUE_FULL',
     message: `${length} calls for ${model} are waiting already.`,
-    retryAfterMs: 1_000,
+    retryAfterMs: retryAfter(waitMs),
+  })
+}
+
+/** At entry: the wait is longer than any call may wait. */
+export function waitTooLong({ model, length }: Refusing, waitMs: number): SurefootError {
+  return new SurefootError({
+    code: 'QUEUE_FULL',
+    message: `${length} calls for ${model} are waiting already, for about ${seconds(waitMs)} s.`,
+    retryAfterMs: retryAfter(waitMs),
+  })
+}
+
+/** At entry or when its turn comes: it could not be answered before its deadline. */
+export function deadlineTooNear({ model }: Refusing, waitMs: number): SurefootError {
+  return new SurefootError({
+    code: 'QUEUE_FULL',
+    message:
+      waitMs > 0
+        ? `The wait for ${model} is about ${seconds(waitMs)} s: too long for the deadline of this call.`
+        : `The time this call has left is too short for an answer of ${model}.`,
+    retryAfterMs: retryAfter(waitMs),
   })
 }
 
 export function queueTimeout(model: string, waitedMs: number): SurefootError {
-  const seconds = Math.round(waitedMs / 1000)
   return new SurefootError({
     code: 'QUEUE_TIMEOUT',
-    message: `No slot for ${model} became free within ${seconds} s.`,
-    retryAfterMs: 1_000,
+    message: `No slot for ${model} became free within ${Math.round(waitedMs / 1000)} s.`,
+    retryAfterMs: SHORTEST_RETRY_AFTER_MS,
   })
 }
 
@@ -37,4 +67,12 @@ export function notReady(fleet: Fleet, model: string, nowMs: number): SurefootEr
         : `${names} failed several times in a row${opened === undefined ? '' : ` (${opened})`}. Check the log of \`ollama serve\`; Surefoot tries again by itself.`,
     retryAfterMs: Math.max(0, Math.round(Math.min(...probes) - nowMs)),
   })
+}
+
+function retryAfter(waitMs = 0): number {
+  return Math.min(Math.max(Math.round(waitMs), SHORTEST_RETRY_AFTER_MS), LONGEST_RETRY_AFTER_MS)
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10
 }

@@ -1,0 +1,52 @@
+import type { Backend } from '../../backends/backend.ts'
+import type { Lease } from '../../backends/lease.ts'
+import type { Clock } from '../../runtime/runtime.ts'
+import type { ModelQueue } from './model-queue.ts'
+import type { Waiting } from './waiting.ts'
+
+/** A timer may fire so much before its time. */
+const EARLY_MS = 2
+
+/** A lease that tells the queue and the pace of its backend how long everything took. */
+export function measuredLease(
+  backend: Backend,
+  queue: ModelQueue,
+  { tenant, deadlineAtMs, applicant }: Waiting,
+  clock: Clock,
+  startedAtMs: number,
+): Lease {
+  const { model } = queue
+  const wasInMemory = backend.models.residency(model, startedAtMs) === 'in-memory'
+  const lease = backend.lease(model)
+  const estimatedMs = queue.holds.meanMs ?? 1
+  queue.shares.begin(tenant, estimatedMs)
+  let gotToken = false
+  let ended = false
+  return {
+    backend,
+    model,
+    residency: lease.residency,
+    queuedInside: lease.queuedInside,
+    watch: lease.watch,
+    firstToken: () => {
+      if (!gotToken && wasInMemory && !lease.queuedInside()) {
+        backend.pace.firstToken(model, clock.monotonicMs() - startedAtMs, applicant.promptLength ?? 0)
+      }
+      gotToken = true
+      lease.firstToken()
+    },
+    end: (how) => {
+      if (ended) return
+      ended = true
+      const nowMs = clock.monotonicMs()
+      const heldMs = nowMs - startedAtMs
+      queue.shares.correct(tenant, heldMs - estimatedMs)
+      if (how.kind === 'whole') {
+        queue.holds.whole(heldMs)
+        backend.pace.whole(model, heldMs)
+      } else if (how.kind === 'failed') backend.pace.failed(nowMs)
+      else if (gotToken && nowMs >= deadlineAtMs - EARLY_MS) queue.holds.cut()
+      lease.end(how)
+    },
+  }
+}

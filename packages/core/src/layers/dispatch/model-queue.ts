@@ -1,0 +1,161 @@
+import { FairShare } from './fair-share.ts'
+import { HoldTimes } from './hold-times.ts'
+import { goesBefore } from './waiting.ts'
+import type { Waiting } from './waiting.ts'
+
+/** Whoever has waited so long goes first, whatever its priority; but only every second time, lest the others starve. */
+const AGED_MS = 45_000
+/** Callers further back than this are not told of every step forward. */
+const TOLD_PLACES = 20
+
+/** The calls of one tenant with one priority, in the order in which they go. */
+interface Line {
+  readonly rank: number
+  readonly tenant: string
+  readonly waiting: Waiting[]
+}
+
+/**
+ * The calls that wait for one model, and who of them goes next: the highest priority; among equals the tenant that has
+ * had the least service; of its calls the one with the earliest deadline, then the oldest. Every second time it is whoever
+ * has waited the longest, if that is 45 s or more.
+ */
+export class ModelQueue {
+  readonly model: string
+  readonly shares: FairShare = new FairShare()
+  readonly holds: HoldTimes = new HoldTimes()
+  /** Since when no backend is usable for this model; `undefined` while one is. */
+  notReadySinceMs: number | undefined
+  /** In the order of their coming. */
+  readonly #all = new Set<Waiting>()
+  readonly #lines = new Map<string, Line>()
+  #lastWasAged = false
+
+  constructor(model: string) {
+    this.model = model
+  }
+
+  get length(): number {
+    return this.#all.size
+  }
+
+  /** The one that has waited the longest. */
+  get oldest(): Waiting | undefined {
+    return this.#all.values().next().value
+  }
+
+  /** In the order of their coming. */
+  [Symbol.iterator](): IterableIterator<Waiting> {
+    return this.#all.values()
+  }
+
+  add(waiting: Waiting): void {
+    this.#all.add(waiting)
+    const key = keyOf(waiting)
+    let line = this.#lines.get(key)
+    if (line === undefined) {
+      line = { rank: waiting.rank, tenant: waiting.tenant, waiting: [] }
+      this.#lines.set(key, line)
+    }
+    line.waiting.splice(placeIn(line, waiting), 0, waiting)
+  }
+
+  /** Takes it out; false when it was not there any more. */
+  remove(waiting: Waiting): boolean {
+    if (!this.#all.delete(waiting)) return false
+    if (this.#all.size === 0) this.notReadySinceMs = undefined
+    const key = keyOf(waiting)
+    const line = this.#lines.get(key) as Line
+    line.waiting.splice(placeIn(line, waiting), 1)
+    if (line.waiting.length === 0) this.#lines.delete(key)
+    return true
+  }
+
+  /** Takes out who goes next and charges its tenant. */
+  take(waiting: Waiting, nowMs: number): void {
+    this.#lastWasAged = waiting === this.#aged(nowMs)
+    this.remove(waiting)
+  }
+
+  /** All, in the order in which they go. Nothing may be added or removed meanwhile. */
+  *inTurn(nowMs: number): Generator<Waiting, void> {
+    const aged = this.#aged(nowMs)
+    if (aged !== undefined) yield aged
+    const heads = [...this.#lines.values()].map((line) => ({ line, next: 0, mark: this.shares.markOf(line.tenant) }))
+    for (;;) {
+      let first: (typeof heads)[number] | undefined
+      for (const head of heads) {
+        if (head.next < head.line.waiting.length && (first === undefined || isSooner(head, first))) first = head
+      }
+      if (first === undefined) return
+      const waiting = first.line.waiting[first.next++] as Waiting
+      // The next one of a tenant comes after it has been served once more.
+      first.mark += this.holds.meanMs ?? 1
+      if (waiting !== aged) yield waiting
+    }
+  }
+
+  /** How many go before it, and itself; estimated from the lengths of the lines. */
+  placeOf(waiting: Waiting): number {
+    const own = this.#lines.get(keyOf(waiting))
+    const index = own === undefined ? 0 : placeIn(own, waiting)
+    let place = index + 1
+    for (const line of this.#lines.values()) {
+      if (line === own) continue
+      if (line.rank < waiting.rank) place += line.waiting.length
+      else if (line.rank === waiting.rank) place += Math.min(line.waiting.length, index + 1)
+    }
+    return place
+  }
+
+  /** What a call at this place has to expect, with so many slots; `undefined` until a hold was measured. */
+  expectedWaitMs(position: number, slots: number): number | undefined {
+    const { meanMs } = this.holds
+    return meanMs === undefined ? undefined : Math.round((meanMs * position) / Math.max(slots, 1))
+  }
+
+  /** Tells the first ones their new places. */
+  tellPlaces(nowMs: number, slots: number): void {
+    let position = 0
+    for (const waiting of this.inTurn(nowMs)) {
+      if (++position > TOLD_PLACES) return
+      this.tellPlace(waiting, position, slots)
+    }
+  }
+
+  tellPlace(waiting: Waiting, position: number, slots: number): void {
+    const waitingFor = this.notReadySinceMs === undefined ? 'slot' : 'backend'
+    waiting.tellPlace(position, waitingFor, this.expectedWaitMs(position, slots))
+  }
+
+  #aged(nowMs: number): Waiting | undefined {
+    const { oldest } = this
+    if (this.#lastWasAged || oldest === undefined) return undefined
+    return nowMs - oldest.sinceMs >= AGED_MS ? oldest : undefined
+  }
+}
+
+function keyOf({ rank, tenant }: Waiting): string {
+  return `${rank} ${tenant}`
+}
+
+/** Where it stands in its line, or would stand. */
+function placeIn(line: Line, waiting: Waiting): number {
+  let low = 0
+  let high = line.waiting.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (goesBefore(line.waiting[middle] as Waiting, waiting)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function isSooner(
+  a: { readonly line: Line; readonly next: number; readonly mark: number },
+  b: { readonly line: Line; readonly next: number; readonly mark: number },
+): boolean {
+  if (a.line.rank !== b.line.rank) return a.line.rank < b.line.rank
+  if (a.mark !== b.mark) return a.mark < b.mark
+  return goesBefore(a.line.waiting[a.next] as Waiting, b.line.waiting[b.next] as Waiting)
+}

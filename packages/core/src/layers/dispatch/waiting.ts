@@ -1,0 +1,80 @@
+import type { Priority } from '@surefoot/protocol'
+
+import type { Backend } from '../../backends/backend.ts'
+import type { Lease } from '../../backends/lease.ts'
+
+/** Whoever wants a slot. */
+export interface Applicant {
+  /** Backends that failed this call already: others are preferred. */
+  readonly exclude: ReadonlySet<string>
+  /** Which backends it may go to at all. @default all */
+  readonly eligible?: ((backend: Backend) => boolean) | undefined
+  /** At once on an idle backend outside `exclude`, or not at all. */
+  readonly onlyIfIdle?: boolean | undefined
+  /** @default 'normal' */
+  readonly priority?: Priority | undefined
+  /** Whose call it is. @default one tenant for all who have none */
+  readonly tenant?: string | undefined
+  /** What of the conversation a backend may still hold. */
+  readonly affinityKey?: string | undefined
+  /** Length of the prompt in characters. @default 0 */
+  readonly promptLength?: number | undefined
+  /** When the call began, also if this is a later attempt of it, on the monotonic clock. @default now */
+  readonly callSinceMs?: number | undefined
+  /** On the monotonic clock. @default none */
+  readonly deadlineAtMs?: number | undefined
+  grant(lease: Lease): void
+  refuse(error: unknown): void
+  /** It has to wait, or its place has changed. */
+  queued(position: number, waitingFor: 'slot' | 'backend', expectedWaitMs: number | undefined): void
+  /** It waits for its model to be loaded there. */
+  loading?(backend: string, expectedMs: number | undefined): void
+}
+
+const RANKS: Readonly<Record<Priority, number>> = { critical: 0, high: 1, normal: 2, low: 3 }
+
+/** An applicant that waits. */
+export class Waiting {
+  readonly applicant: Applicant
+  /** 0 is the most important. */
+  readonly rank: number
+  readonly tenant: string
+  readonly sinceMs: number
+  readonly callSinceMs: number
+  readonly deadlineAtMs: number
+  /** Orders those that came at the same time. */
+  readonly arrival: number
+  #toldPlace = ''
+  #toldLoading = ''
+
+  constructor(applicant: Applicant, nowMs: number, arrival: number) {
+    this.applicant = applicant
+    this.rank = RANKS[applicant.priority ?? 'normal']
+    this.tenant = applicant.tenant ?? ''
+    this.sinceMs = nowMs
+    this.callSinceMs = applicant.callSinceMs ?? nowMs
+    this.deadlineAtMs = applicant.deadlineAtMs ?? Number.POSITIVE_INFINITY
+    this.arrival = arrival
+  }
+
+  /** Tells its caller the place, 1 for the next, unless it knows. */
+  tellPlace(position: number, waitingFor: 'slot' | 'backend', expectedWaitMs: number | undefined): void {
+    const told = `${position} ${waitingFor}`
+    if (this.#toldPlace === told) return
+    this.#toldPlace = told
+    this.applicant.queued(position, waitingFor, expectedWaitMs)
+  }
+
+  tellLoading(backend: string, expectedMs: number | undefined): void {
+    if (this.#toldLoading === backend) return
+    this.#toldLoading = backend
+    this.applicant.loading?.(backend, expectedMs)
+  }
+}
+
+/** Whether `a` goes before `b` when both are of one priority and one tenant: the earlier deadline, then the older call. */
+export function goesBefore(a: Waiting, b: Waiting): boolean {
+  if (a.deadlineAtMs !== b.deadlineAtMs) return a.deadlineAtMs < b.deadlineAtMs
+  if (a.callSinceMs !== b.callSinceMs) return a.callSinceMs < b.callSinceMs
+  return a.arrival < b.arrival
+}
