@@ -41,7 +41,7 @@ function createRig({ model = 'llama3.2', ttlMs = 30_000 } = {}) {
       if (!(path in rig.answers)) throw new Error('status 500')
       return rig.answers[path]
     },
-    isReachable: async () => true,
+    probe: async () => 'answers' as const,
   }
   rig.cache = new HealthCache(backend, calls, { model, ttlMs }, time)
   return rig

@@ -30,7 +30,7 @@ async function look(...readings: readonly unknown[]): Promise<{ residency: strin
       }
       return reading
     },
-    isReachable: async () => true,
+    probe: async () => 'answers' as const,
   }
   const done = lookIntoMemory(backend, 'llama3.2', calls, time)
   await time.advance(100)

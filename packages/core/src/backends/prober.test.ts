@@ -7,6 +7,7 @@ import type { Failure } from '../outcome/failure.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import { Backend } from './backend.ts'
 import { Prober } from './prober.ts'
+import type { ProbeResult } from './short-calls.ts'
 
 const REFUSED: Failure = { kind: 'network', cause: { code: 'ECONNREFUSED' }, gotBytes: false, gotToken: false }
 const CRASH: Failure = { kind: 'status', status: 500, body: '{"error":"unexpected EOF"}', elapsedMs: 5_000 }
@@ -19,7 +20,7 @@ function createRig() {
     backend,
     /** When it was looked at. */
     looks: [] as number[],
-    reachable: false,
+    found: 'away' as ProbeResult,
     /** How long a look takes. */
     delayMs: 0,
     waitedFor: false,
@@ -36,10 +37,10 @@ function createRig() {
   }
   const calls = {
     json: () => Promise.reject(new Error('not asked for')),
-    async isReachable() {
+    async probe() {
       rig.looks.push(time.clock.monotonicMs())
       if (rig.delayMs > 0) await new Promise<void>((resolve) => void time.timers.set(rig.delayMs, resolve))
-      return rig.reachable
+      return rig.found
     },
   }
   rig.prober = new Prober(backend, calls, time, () => rig.waitedFor)
@@ -110,7 +111,7 @@ describe('looking after an open backend', () => {
     rig.trip(REFUSED)
     await rig.time.advance(2_100)
     expect(rig.looks).toHaveLength(1)
-    rig.reachable = true
+    rig.found = 'answers'
     rig.prober.close()
     await rig.time.advance(10_000)
     expect(rig.looks).toHaveLength(1)
@@ -125,7 +126,7 @@ describe('early close', () => {
     rig.trip(REFUSED)
     await rig.time.advance(5_000)
     expect(rig.backend.breaker.state).toBe('open')
-    rig.reachable = true
+    rig.found = 'answers'
     await rig.time.advance(1_000)
     expect(rig.backend.breaker.state).toBe('half-open')
     rig.recover()
@@ -136,7 +137,7 @@ describe('early close', () => {
 
   it('merely reachable is none: its health routes answer when nothing else does (F3)', async () => {
     const rig = createRig()
-    rig.reachable = true
+    rig.found = 'answers'
     rig.trip(CRASH)
     await rig.time.advance(30_000)
     expect(rig.looks.length).toBeGreaterThan(10)
@@ -145,22 +146,32 @@ describe('early close', () => {
 
   it('whatever opened it: once away and back, it is a restart', async () => {
     const rig = createRig()
-    rig.reachable = true
+    rig.found = 'answers'
     rig.trip(CRASH)
     await rig.time.advance(3_000)
-    rig.reachable = false
+    rig.found = 'away'
     await rig.time.advance(4_000)
     expect(rig.backend.breaker.state).toBe('open')
-    rig.reachable = true
+    rig.found = 'answers'
     await rig.time.advance(2_000)
     expect(rig.backend.breaker.state).toBe('half-open')
+  })
+
+  it('an answer that was late, or was none, and then a good one is none', async () => {
+    const rig = createRig()
+    rig.trip(CRASH)
+    rig.found = 'unclear'
+    await rig.time.advance(2_500)
+    rig.found = 'answers'
+    await rig.time.advance(10_000)
+    expect(rig.backend.breaker.state).toBe('open')
   })
 
   it('an absence before the last recovery does not count', async () => {
     const rig = createRig()
     rig.trip(REFUSED)
     await rig.time.advance(1_000)
-    rig.reachable = true
+    rig.found = 'answers'
     // The last backend is tried after a second, and answers; then it crashes again and again without having been away.
     rig.recover()
     rig.trip(CRASH)

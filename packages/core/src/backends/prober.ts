@@ -8,9 +8,9 @@ const WAITED_FOR_MS = 250
 const UNNEEDED_MS = 2_000
 
 /**
- * Early close: while a breaker is open, asks now and then whether the backend answers. Unreachable and then reachable is a
- * restart, and lets one call probe at once; merely reachable is not, as Ollama's health routes answer when nothing else
- * does (F3).
+ * Early close: while a breaker is open, asks now and then whether the backend answers. Away and then there is a restart,
+ * and lets one call probe at once; merely reachable is not, as Ollama's health routes answer when nothing else does (F3),
+ * nor is an answer that was late once.
  */
 export class Prober {
   readonly #backend: Backend
@@ -71,11 +71,11 @@ export class Prober {
     // A port that is closed for a few milliseconds must not cost everybody who waits a quarter of a second.
     if (this.#isWaitedFor()) this.#nextWaitedForMs = Math.min(this.#nextWaitedForMs * 2, WAITED_FOR_MS)
     this.#probing = true
-    const reachable = await this.#calls.isReachable()
+    const found = await this.#calls.probe()
     this.#probing = false
     if (this.#closed) return
-    if (!reachable) this.#wasAway = true
-    else if (this.#wasAway) {
+    if (found === 'away') this.#wasAway = true
+    else if (found === 'answers' && this.#wasAway) {
       this.#wasAway = false
       this.#backend.returned()
     }

@@ -88,19 +88,31 @@ describe('a short call', () => {
 })
 
 describe('whether it answers at all', () => {
-  it('yes, no, and no answer within a second', async () => {
-    expect(await createShortCalls(async () => OK).isReachable()).toBe(true)
-    expect(await createShortCalls(async () => ({ status: 500, body: '' })).isReachable()).toBe(false)
-    expect(await outcome(createShortCalls(hang).isReachable())).toEqual({ value: false, afterMs: 1_000 })
+  it('yes', async () => {
+    expect(await createShortCalls(async () => OK).probe()).toBe('answers')
+  })
+
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'])('no: %s', async (code) => {
+    const calls = createShortCalls(() => Promise.reject(Object.assign(new Error(code), { code })))
+    expect(await calls.probe()).toBe('away')
+  })
+
+  it('somebody is there who answers something else, or not within a second', async () => {
+    expect(await createShortCalls(async () => ({ status: 500, body: '' })).probe()).toBe('unclear')
+    const code = 'HPE_INVALID_CONSTANT'
+    expect(await createShortCalls(() => Promise.reject(Object.assign(new Error(code), { code }))).probe()).toBe(
+      'unclear',
+    )
+    expect(await outcome(createShortCalls(hang).probe())).toEqual({ value: 'unclear', afterMs: 1_000 })
   })
 
   it('is asked without retry, and whatever the other calls came to', async () => {
     let asked = 0
     const calls = createShortCalls(async () => {
       asked++
-      throw new Error('refused')
+      throw new Error('broken')
     })
-    for (let count = 0; count < 20; count++) expect(await calls.isReachable()).toBe(false)
+    for (let count = 0; count < 20; count++) expect(await calls.probe()).toBe('unclear')
     expect(asked).toBe(20)
   })
 })

@@ -9,6 +9,8 @@ import {
   wrap,
 } from 'cockatiel'
 
+import { isAway } from '../outcome/network.ts'
+
 /** A whole short call may take this long. */
 const SHORT_CALL_MS = 3_000
 /** A probe of an open backend may take this long. */
@@ -21,14 +23,20 @@ const OPEN_MS = 500
 export type Read = (path: string, signal: AbortSignal) => Promise<{ readonly status: number; readonly body: string }>
 
 /**
+ * What a probe came to: `answers`; `away`: no connection can be made, or it broke; `unclear`: it is there but was late, or
+ * answered something else.
+ */
+export type ProbeResult = 'answers' | 'away' | 'unclear'
+
+/**
  * The short calls to one backend: health, lists of models, probes. cockatiel's policies fit them, as they end within
  * seconds and everything they do is in their promise; for chats they do not (section 2.6 of the reliability reference).
  */
 export interface ShortCalls {
   /** Reads a JSON answer: at most one retry, 3 s in all, and no hammering on a backend that fails again and again. */
   json(path: string): Promise<unknown>
-  /** Whether it answers at all, without retry. */
-  isReachable(): Promise<boolean>
+  /** Whether it answers at all, within a second and without retry. Never rejects. */
+  probe(): Promise<ProbeResult>
 }
 
 export function createShortCalls(read: Read): ShortCalls {
@@ -46,12 +54,12 @@ export function createShortCalls(read: Read): ShortCalls {
   }
   return {
     json: async (path) => JSON.parse(await careful.execute(({ signal }) => readOk(path, signal))) as unknown,
-    isReachable: async () => {
+    probe: async () => {
       try {
-        await once.execute(({ signal }) => readOk('/api/version', signal))
-        return true
-      } catch {
-        return false
+        const { status } = await once.execute(({ signal }) => read('/api/version', signal))
+        return status === 200 ? 'answers' : 'unclear'
+      } catch (cause) {
+        return isAway(cause) ? 'away' : 'unclear'
       }
     },
   }

@@ -21,6 +21,9 @@ const NOT_CONNECTED = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ])
 
+/** Codes that mean: there was a connection, and it broke. */
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
 /** Codes that mean: what came back was not HTTP. */
 const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|ERR_SSL_)/
 
@@ -75,6 +78,12 @@ export function networkVerdict(failure: Failure & { kind: 'network' }, attempted
     memoryLost: 'all',
     ...(refused && { sameAfterMs: REFUSED_SAME_AFTER_MS }),
   }
+}
+
+/** Whether nobody is there; who answers late, or something else than asked for, is. */
+export function isAway(cause: unknown): boolean {
+  const code = causeCode(cause)
+  return NOT_CONNECTED.has(code) || BROKEN.has(code)
 }
 
 /** The code of an error, also of one inside an AggregateError (one for each address tried) or behind `cause`. */

@@ -83,7 +83,7 @@ export class ModelledConnection implements Connection {
 
   readonly calls = {
     json: (path: string): Promise<unknown> => this.#json(path),
-    isReachable: (): Promise<boolean> => this.#isReachable(),
+    probe: (): Promise<'answers' | 'away' | 'unclear'> => this.#probe(),
   }
 
   async close(): Promise<void> {
@@ -148,8 +148,10 @@ export class ModelledConnection implements Connection {
     return structuredClone(answer.json)
   }
 
-  async #isReachable(): Promise<boolean> {
-    return (await this.#read('/api/version', PROBE_MS))?.status === 200
+  async #probe(): Promise<'answers' | 'away' | 'unclear'> {
+    const answer = await this.#read('/api/version', PROBE_MS)
+    if (answer?.status === 200) return 'answers'
+    return answer === undefined && !this.ollama.isUp ? 'away' : 'unclear'
   }
 
   #read(path: string, withinMs: number): Promise<{ readonly status: number; readonly json: unknown } | undefined> {
