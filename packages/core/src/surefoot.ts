@@ -125,7 +125,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     transport: createOllamaTransport({
       config,
       runtime,
-      connectionOf: (name) => member(name).connection,
+      connectionOf: (backend) => roster.of(backend).connection,
       judge: new Crashes(runtime.clock).judge,
       lookIntoMemory: ({ backend, model }) =>
         lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),

@@ -60,7 +60,7 @@ export class ScriptedOllama {
     renew: () => {},
     calls: {
       json: async (path) => await this.#answer(path),
-      isReachable: async () => this.mood !== 'away',
+      probe: async () => (this.mood === 'away' ? 'away' : 'answers'),
     },
     close: async () => {
       this.closed++
