@@ -21,6 +21,31 @@ test('prints one line when it is ready, and ends with 0 when asked to', async ()
   environment.interrupt()
   expect(await status).toBe(0)
   expect(environment.listeners).toBe(0)
+  expect(environment.complained).not.toContain('No Ollama answers')
+})
+
+test('says after that line when no backend answers, and what to do', async () => {
+  const environment = createFakeEnvironment({ OLLAMA_BASE_URL: 'http://me:secret@127.0.0.1:1,http://127.0.0.1:2' })
+  const status = serve(OPTIONS, environment)
+  await urlOf(environment)
+  await vi.waitFor(() => expect(environment.complained).not.toBe(''))
+  expect(environment.complained).toBe(
+    'No Ollama answers at http://127.0.0.1:1 or http://127.0.0.1:2 yet. Start it with `ollama serve`, Surefoot notices ' +
+      'by itself; or correct --backend (OLLAMA_BASE_URL) and start again.\n',
+  )
+  environment.interrupt()
+  expect(await status).toBe(0)
+})
+
+test('says nothing of the kind while one of two answers', async () => {
+  await using ollama = await createStandIn()
+  const environment = createFakeEnvironment()
+  const status = serve({ ...OPTIONS, backend: ['http://127.0.0.1:1', ollama.url] }, environment)
+  const url = await urlOf(environment)
+  await fetch(`${url}/readyz`)
+  environment.interrupt()
+  await status
+  expect(environment.complained).not.toContain('No Ollama answers')
 })
 
 test('the line names several backends without their passwords', async () => {

@@ -1,5 +1,6 @@
 import { createSurefoot, readConfig } from '@surefoot/core'
 import type { LogLevel, PresetName, SurefootConfig } from '@surefoot/core'
+import type { Surefoot } from '@surefoot/protocol'
 import { destination, pino } from 'pino'
 
 import { createServer } from '../create-server.ts'
@@ -39,12 +40,30 @@ export async function serve(options: ServeOptions, environment: Environment): Pr
     const urls = (await surefoot.backends()).map((backend) => backend.url)
     const backends = `${urls.length} ${urls.length === 1 ? 'backend' : 'backends'}: ${urls.join(', ')}`
     environment.out(`Surefoot is ready on ${server.url} (${backends}, model ${model})`)
-    await untilEnded(server, environment)
+    const ended = new AbortController()
+    const looked = warnIfNoneAnswers(surefoot, environment, ended.signal)
+    try {
+      await untilEnded(server, environment)
+    } finally {
+      ended.abort()
+      await looked
+    }
     return 0
   } catch (error) {
     reportError(error, environment)
     return 1
   }
+}
+
+/** A backend may come later, so that nothing waits for this look; but the operator should not learn it from a caller. */
+async function warnIfNoneAnswers(surefoot: Surefoot, environment: Environment, signal: AbortSignal): Promise<void> {
+  const report = await surefoot.health({ signal }).catch(() => undefined)
+  if (report === undefined || report.backends.some((backend) => backend.reachable)) return
+  const where = report.backends.map((backend) => backend.url).join(' or ')
+  environment.err(
+    `No Ollama answers at ${where} yet. Start it with \`ollama serve\`, Surefoot notices by itself; ` +
+      'or correct --backend (OLLAMA_BASE_URL) and start again.',
+  )
 }
 
 /** The first signal lets running answers end, the second one ends them. */
