@@ -213,10 +213,12 @@ export class Dispatcher {
 
   /** Nobody waits for a model that no backend has; it would have to be pulled. */
   #patienceMs(model: string, nowMs: number): number {
-    const missing = this.#fleet.backends.every(
+    const { backends } = this.#fleet
+    const missing = backends.every(
       (backend) => backend.models.avoided(model, nowMs, true)?.error.code === 'MODEL_NOT_FOUND',
     )
-    return missing ? 0 : this.#options.waitForReadyMs
+    // Where no backend is known yet, one may come.
+    return missing && backends.length > 0 ? 0 : this.#options.waitForReadyMs
   }
 
   /** A load takes as long as it takes; the queue's patience is for slots. */
@@ -245,7 +247,7 @@ export class Dispatcher {
 }
 
 function byOldest(a: ModelQueue, b: ModelQueue): number {
-  return (a.oldest?.sinceMs ?? 0) - (b.oldest?.sinceMs ?? 0)
+  return (a.oldest?.arrival ?? 0) - (b.oldest?.arrival ?? 0)
 }
 
 function slotsOf(usable: readonly Backend[], model: string): number {

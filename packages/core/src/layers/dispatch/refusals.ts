@@ -1,5 +1,6 @@
 import { SurefootError } from '@surefoot/protocol'
 
+import type { Backend } from '../../backends/backend.ts'
 import type { Fleet } from '../../backends/fleet.ts'
 
 /** A Retry-After is at least this, and at most what a client believes. */
@@ -56,17 +57,25 @@ export function notReady(fleet: Fleet, model: string, nowMs: number): SurefootEr
   const first = reasons[0]
   if (first !== undefined && reasons.every((reason) => reason?.code === first.code)) return first
   const probes = fleet.backends.map((backend) => backend.usableAtMs(model, fleet.isLast(backend, model)) ?? nowMs)
-  const opened = fleet.backends.map((backend) => backend.breaker.reason).find((reason) => reason !== undefined)
-  const names = fleet.backends.map((backend) => backend.name).join(', ')
+  const againAtMs = probes.length === 0 ? nowMs + SHORTEST_RETRY_AFTER_MS : Math.min(...probes)
   return new SurefootError({
     code: 'BREAKER_OPEN',
     message: 'Circuit breaker is OPEN - service unavailable',
-    hint:
-      opened === 'CANNOT_CONNECT'
-        ? `Cannot connect to Ollama at ${names}. Start it with \`ollama serve\`, or correct OLLAMA_BASE_URL.`
-        : `${names} failed several times in a row${opened === undefined ? '' : ` (${opened})`}. Check the log of \`ollama serve\`; Surefoot tries again by itself.`,
-    retryAfterMs: Math.max(0, Math.round(Math.min(...probes) - nowMs)),
+    hint: whyNotReady(fleet),
+    retryAfterMs: Math.max(0, Math.round(againAtMs - nowMs)),
   })
+}
+
+function whyNotReady({ backends }: Fleet): string {
+  const names = (of: readonly Backend[]): string => of.map(({ name }) => name).join(', ')
+  if (backends.length === 0) return 'No backend is known yet: the host name in OLLAMA_BASE_URL has no address so far.'
+  if (backends.every(({ draining }) => draining)) return `${names(backends)}: drained by order. Undrain one of them.`
+  const wedged = backends.filter(({ liveness }) => liveness.wedged !== undefined)
+  if (wedged.length > 0) return `${names(wedged)} answers, but produces no token. Restart Ollama there.`
+  const opened = backends.map(({ breaker }) => breaker.reason).find((reason) => reason !== undefined)
+  return opened === 'CANNOT_CONNECT'
+    ? `Cannot connect to Ollama at ${names(backends)}. Start it with \`ollama serve\`, or correct OLLAMA_BASE_URL.`
+    : `${names(backends)} failed several times in a row${opened === undefined ? '' : ` (${opened})`}. Check the log of \`ollama serve\`; Surefoot tries again by itself.`
 }
 
 function retryAfter(waitMs = 0): number {
