@@ -12,6 +12,8 @@ import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { NotFree } from './not-free.ts'
+import type { Applicant } from './waiting.ts'
 
 const REFUSED: Failure = { kind: 'network', cause: { code: 'ECONNREFUSED' }, gotBytes: false, gotToken: false }
 const CRASH: Failure = { kind: 'status', status: 500, body: '{"error":"unexpected EOF"}', elapsedMs: 5_000 }
@@ -22,6 +24,7 @@ interface Asker {
   lease: Lease | undefined
   error: SurefootError | undefined
   readonly places: string[]
+  readonly loads: string[]
   readonly withdraw: () => void
 }
 
@@ -40,19 +43,22 @@ function createRig(given: SurefootConfig = {}) {
     get hurried() {
       return hurried
     },
-    ask(model = 'llama3.2', exclude: readonly string[] = []): Asker {
+    ask(model = 'llama3.2', exclude: readonly string[] = [], more: Partial<Applicant> = {}): Asker {
       const asker: { -readonly [K in keyof Asker]: Asker[K] } = {
         lease: undefined,
         error: undefined,
         places: [],
+        loads: [],
         withdraw: () => {},
       }
       asker.withdraw = dispatcher.apply(model, {
         exclude: new Set(exclude),
+        loading: (backend, expectedMs) => asker.loads.push(`${backend} ${expectedMs}`),
         grant: (lease) => (asker.lease = lease),
         refuse: (error) => (asker.error = error as SurefootError),
         queued: (position, waitingFor, expectedWaitMs) =>
           asker.places.push(`${position} ${waitingFor}${expectedWaitMs === undefined ? '' : ` ${expectedWaitMs}`}`),
+        ...more,
       })
       return asker
     },
@@ -67,6 +73,28 @@ function createRig(given: SurefootConfig = {}) {
     },
   }
   return rig
+}
+
+/** Serves whoever waits, one after the other, and tells in which order they went. */
+async function orderOf(rig: ReturnType<typeof createRig>, askers: Readonly<Record<string, Asker>>, holdMs = 1_000) {
+  const order: string[] = []
+  for (let left = Object.keys(askers).length; left > 0; left--) {
+    const next = Object.entries(askers).find(([name, { lease }]) => lease !== undefined && !order.includes(name))
+    if (next === undefined) break
+    order.push(next[0])
+    await rig.time.advance(holdMs)
+    next[1].lease!.end({ kind: 'whole' })
+  }
+  return order.join(' ')
+}
+
+/** So many whole answers that took so long each: what waits are estimated from. */
+async function measure(rig: ReturnType<typeof createRig>, holdMs: number, count = 10): Promise<void> {
+  for (let answer = 0; answer < count; answer++) {
+    const { lease } = rig.ask()
+    await rig.time.advance(holdMs)
+    lease!.end({ kind: 'whole' })
+  }
 }
 
 const nameOf = (asker: Asker): string | undefined => asker.lease?.backend.name
@@ -444,5 +472,363 @@ describe('while nothing is up', () => {
     expect(rig.ask().error).toBeDefined()
     await rig.time.advance(1_000)
     expect(rig.ask().lease).toBeDefined()
+  })
+})
+
+describe('who goes next', () => {
+  const ask = (rig: ReturnType<typeof createRig>, more: Partial<Applicant>): Asker => rig.ask('llama3.2', [], more)
+
+  it('the highest priority', async () => {
+    const rig = createRig({ slots: 1 })
+    const running = rig.ask()
+    const askers = {
+      low: ask(rig, { priority: 'low' }),
+      none: ask(rig, {}),
+      critical: ask(rig, { priority: 'critical' }),
+      high: ask(rig, { priority: 'high' }),
+      normal: ask(rig, { priority: 'normal' }),
+    }
+    running.lease!.end({ kind: 'whole' })
+    expect(await orderOf(rig, askers)).toBe('critical high none normal low')
+  })
+
+  it('of one priority, the tenant that has had the least service', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 1_000)
+    const running = ask(rig, { tenant: 'a' })
+    const askers = Object.fromEntries(
+      ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => [name, ask(rig, { tenant: name[0]! })]),
+    )
+    await rig.time.advance(1_000)
+    running.lease!.end({ kind: 'whole' })
+    expect(await orderOf(rig, askers)).toBe('b1 c1 a1 b2 a2 a3 a4')
+  })
+
+  it('a tenant whose answers take ten times as long is served ten times as rarely', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 1_000)
+    const served = { slow: 0, quick: 0 }
+    for (const tenant of ['slow', 'quick'] as const) {
+      const renew = (): void => void rig.ask('llama3.2', [], { tenant, grant: (lease) => hold(lease) })
+      const hold = (lease: Lease): void => {
+        served[tenant]++
+        renew()
+        rig.time.timers.set(tenant === 'slow' ? 5_000 : 500, () => lease.end({ kind: 'whole' }))
+      }
+      renew()
+    }
+    await rig.time.advance(600_000)
+    expect(served.quick / served.slow).toBeGreaterThan(7)
+    expect(served.slow).toBeGreaterThan(30)
+  })
+
+  it('of one tenant, the earliest deadline; then the call that began first, also when this is a later attempt of it', async () => {
+    const rig = createRig({ slots: 1 })
+    const running = rig.ask()
+    await rig.time.advance(100)
+    const askers = {
+      second: ask(rig, { callSinceMs: 50 }),
+      late: ask(rig, { deadlineAtMs: 60_000 }),
+      soon: ask(rig, { deadlineAtMs: 30_000 }),
+      first: ask(rig, { callSinceMs: 10 }),
+      last: ask(rig, {}),
+    }
+    running.lease!.end({ kind: 'whole' })
+    expect(await orderOf(rig, askers)).toBe('soon late first second last')
+  })
+
+  it('every second time whoever has waited for 45 s, whatever comes in meanwhile', async () => {
+    const rig = createRig({ slots: 1 })
+    let waitedMs: number | undefined
+    const renew = (): void =>
+      void ask(rig, {
+        priority: 'critical',
+        grant: (lease) => rig.time.timers.set(1_000, () => lease.end({ kind: 'whole' })),
+      })
+    for (let count = 0; count < 3; count++) renew()
+    ask(rig, {
+      priority: 'low',
+      grant: (lease) => {
+        waitedMs = rig.time.clock.monotonicMs()
+        lease.end({ kind: 'whole' })
+      },
+    })
+    for (let second = 0; second < 100; second++) {
+      await rig.time.advance(1_000)
+      renew()
+    }
+    expect(waitedMs).toBeGreaterThanOrEqual(45_000)
+    expect(waitedMs).toBeLessThanOrEqual(48_000)
+  })
+
+  it('models that compete for the sockets of a backend: the one whose first call came first', async () => {
+    const rig = createRig({ slots: 4, poolMaxSize: 1 })
+    const running = rig.ask('z')
+    const askers = Object.fromEntries(['x1', 'y1', 'y2', 'x2'].map((name) => [name, rig.ask(name[0]!)]))
+    running.lease!.end({ kind: 'whole' })
+    expect(await orderOf(rig, askers)).toBe('x1 y1 y2 x2')
+  })
+})
+
+describe('who is turned away at entry', () => {
+  it('nobody as long as nothing was measured', () => {
+    const rig = createRig({ slots: 1 })
+    rig.ask()
+    expect(rig.ask('llama3.2', [], { deadlineAtMs: 1 }).error).toBeUndefined()
+  })
+
+  it('whose deadline is nearer than its wait and an answer, with the measured wait', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 4_000)
+    for (let count = 0; count < 4; count++) rig.ask()
+    const nowMs = rig.time.clock.monotonicMs()
+    expect(rig.ask('llama3.2', [], { deadlineAtMs: nowMs + 25_000 }).error).toBeUndefined()
+    expect(rig.ask('llama3.2', [], { deadlineAtMs: nowMs + 3_000 }).error).toMatchObject({
+      code: 'QUEUE_FULL',
+      retryAfterMs: 4_000,
+      message: 'The wait for llama3.2 is about 4 s: too long for the deadline of this call.',
+    })
+  })
+
+  it('whose wait would be longer than any call may wait', async () => {
+    const rig = createRig({ slots: 1, queueTimeoutMs: 10_000 })
+    await measure(rig, 4_000)
+    const askers = Array.from({ length: 5 }, () => rig.ask())
+    expect(askers.map(({ error }) => error?.code)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      'QUEUE_FULL',
+      'QUEUE_FULL',
+    ])
+    expect(askers[4]!.error).toMatchObject({ retryAfterMs: 12_000 })
+  })
+
+  it('in less than 10 ms, behind 5,000 who wait', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 1)
+    for (let count = 0; count < 5_000; count++) rig.ask('llama3.2', [], { tenant: `t${count % 100}` })
+    const startedAtMs = performance.now()
+    const refused = Array.from({ length: 100 }, () => rig.ask('llama3.2', [], { deadlineAtMs: 1 }))
+    expect((performance.now() - startedAtMs) / 100).toBeLessThan(10)
+    expect(refused.every(({ error }) => error?.code === 'QUEUE_FULL')).toBe(true)
+  })
+
+  it('10,000 callers while no backend is up do not block the process', () => {
+    const rig = createRig({ slots: 1 })
+    rig.trip(rig.backends[0]!)
+    rig.ask()
+    const startedAtMs = performance.now()
+    for (let count = 0; count < 10_000; count++) rig.ask()
+    // It took 25 s when every newcomer made everybody be looked at.
+    expect(performance.now() - startedAtMs).toBeLessThan(2_500)
+    expect(rig.dispatcher.waiting).toBe(10_000)
+  })
+
+  it('when its turn comes, whoever has too little time left while others wait', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 10_000)
+    const running = rig.ask()
+    const nowMs = rig.time.clock.monotonicMs()
+    const tight = rig.ask('llama3.2', [], { deadlineAtMs: nowMs + 21_000 })
+    const patient = rig.ask()
+    await rig.time.advance(15_000)
+    running.lease!.end({ kind: 'whole' })
+    expect(tight.error).toMatchObject({ code: 'QUEUE_FULL' })
+    expect(patient.lease).toBeDefined()
+  })
+
+  it('more of them after calls ran into their deadlines while they were answered', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 4_000, 20)
+    const admitted = (): boolean => {
+      const running = rig.ask()
+      const nowMs = rig.time.clock.monotonicMs()
+      const next = rig.ask('llama3.2', [], { deadlineAtMs: nowMs + 9_000 })
+      const asker = rig.ask('llama3.2', [], { deadlineAtMs: nowMs + 13_000 })
+      for (const { withdraw } of [asker, next]) withdraw()
+      running.lease!.end({ kind: 'left' })
+      return asker.error === undefined
+    }
+    expect(admitted()).toBe(true)
+    for (let count = 0; count < 4; count++) {
+      const { lease } = rig.ask('llama3.2', [], { deadlineAtMs: rig.time.clock.monotonicMs() + 5_000 })
+      lease!.firstToken()
+      await rig.time.advance(5_000)
+      lease!.end({ kind: 'left' })
+    }
+    expect(admitted()).toBe(false)
+  })
+})
+
+describe('an attempt that begins only on an idle slot', () => {
+  const two = { backends: ['http://a:1', 'http://b:1'], slots: 2 }
+
+  it('goes to another backend that has the model and nothing to do', () => {
+    const rig = createRig(two)
+    for (const backend of rig.backends) backend.models.loaded('llama3.2', 0)
+    const asker = rig.ask('llama3.2', ['http://a:1'], { onlyIfIdle: true })
+    expect(nameOf(asker)).toBe('http://b:1')
+    expect(rig.ask('llama3.2', ['http://a:1'], { onlyIfIdle: true }).error).toBeInstanceOf(NotFree)
+  })
+
+  it('never goes back, loads no model, and does not wait', () => {
+    const rig = createRig(two)
+    expect(rig.ask('llama3.2', ['http://a:1'], { onlyIfIdle: true }).error).toBeInstanceOf(NotFree)
+    rig.backends[0]!.models.loaded('llama3.2', 0)
+    expect(rig.ask('llama3.2', ['http://a:1'], { onlyIfIdle: true }).error).toBeInstanceOf(NotFree)
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+})
+
+describe('a choice by what was measured', () => {
+  const two = { backends: ['http://a:1', 'http://b:1'], slots: 1 }
+
+  /** Lets a backend answer so fast. */
+  async function pace(rig: ReturnType<typeof createRig>, backend: Backend, firstTokenMs: number, holdMs: number) {
+    for (let count = 0; count < 10; count++) {
+      const { lease } = rig.ask('llama3.2', [], { eligible: (each) => each === backend })
+      await rig.time.advance(firstTokenMs)
+      lease!.firstToken()
+      await rig.time.advance(holdMs - firstTokenMs)
+      lease!.end({ kind: 'whole' })
+    }
+  }
+
+  it('prefers the faster one, and takes the slower one when that is busy', async () => {
+    const rig = createRig(two)
+    await pace(rig, rig.backends[0]!, 2_000, 20_000)
+    await pace(rig, rig.backends[1]!, 200, 3_000)
+    expect(nameOf(rig.ask())).toBe('http://b:1')
+    expect(nameOf(rig.ask())).toBe('http://a:1')
+  })
+
+  it('keeps away from one that has failed, for a while', async () => {
+    const rig = createRig(two)
+    await pace(rig, rig.backends[0]!, 200, 3_000)
+    await pace(rig, rig.backends[1]!, 200, 3_000)
+    rig.fail(rig.ask('llama3.2', [], { eligible: ({ name }) => name === 'http://a:1' }).lease, CRASH)
+    for (let count = 0; count < 4; count++) {
+      const asker = rig.ask()
+      expect(nameOf(asker)).toBe('http://b:1')
+      asker.lease!.end({ kind: 'whole' })
+    }
+    await rig.time.advance(600_000)
+    const names = [nameOf(rig.ask()), nameOf(rig.ask())]
+    expect(names[0]).toBe('http://a:1')
+  })
+
+  it('keeps a conversation where it was, unless that is much slower', async () => {
+    const rig = createRig({ ...two, slots: 4 })
+    for (const backend of rig.backends) await pace(rig, backend, 200, 3_000)
+    const first = rig.ask('llama3.2', [], { affinityKey: 'k1' })
+    for (let count = 0; count < 4; count++) {
+      first.lease?.end({ kind: 'whole' })
+      rig.ask('llama3.2', [], { affinityKey: `other${count}` }).lease!.end({ kind: 'whole' })
+      const again = rig.ask('llama3.2', [], { affinityKey: 'k1' })
+      expect(nameOf(again)).toBe(nameOf(first))
+      again.lease!.end({ kind: 'whole' })
+    }
+    const [kept, other] = rig.backends.toSorted((a) => (a.name === nameOf(first) ? -1 : 1))
+    await pace(rig, kept!, 20_000, 60_000)
+    expect(nameOf(rig.ask('llama3.2', [], { affinityKey: 'k1' }))).toBe(other!.name)
+  })
+})
+
+describe('a model that is not in memory', () => {
+  /** Plays what brings models into memory: a look finds what the test says, a load takes as long as it says. */
+  function withLoader(
+    rig: ReturnType<typeof createRig>,
+    backend: Backend,
+    found: 'absent' | 'in-memory',
+    loadMs: number,
+  ) {
+    const told = { looks: 0, loads: 0 }
+    let loadingSinceMs: number | undefined
+    let looking = false
+    const nowMs = (): number => rig.time.clock.monotonicMs()
+    backend.loader = {
+      want: (model) => {
+        const readiness = backend.models.readiness(model, nowMs())
+        if (readiness === 'unknown' && !looking) {
+          looking = true
+          told.looks++
+          rig.time.timers.set(5, () => {
+            backend.models.observed(model, found, nowMs())
+            backend.changed()
+          })
+        } else if (readiness === 'absent' && loadingSinceMs === undefined) {
+          told.loads++
+          loadingSinceMs = nowMs()
+          rig.time.timers.set(loadMs, () => {
+            loadingSinceMs = undefined
+            backend.models.loaded(model, nowMs())
+            backend.changed()
+          })
+        }
+      },
+      loading: () => (loadingSinceMs === undefined ? undefined : { sinceMs: loadingSinceMs, expectedMs: loadMs }),
+      expectedMs: () => loadMs,
+      current: undefined,
+      tooLarge: () => {},
+    }
+    return told
+  }
+
+  it('is looked for first, of which nobody is told', async () => {
+    const rig = createRig({ slots: 1 })
+    const told = withLoader(rig, rig.backends[0]!, 'in-memory', 60_000)
+    const asker = rig.ask()
+    expect(asker.lease).toBeUndefined()
+    await rig.time.advance(5)
+    expect(asker.lease).toBeDefined()
+    expect(asker.places).toEqual([])
+    expect(told).toEqual({ looks: 1, loads: 0 })
+  })
+
+  it('20 callers, half of them leave: one load, all who stayed are served, all were told', async () => {
+    const rig = createRig({ slots: 1 })
+    const told = withLoader(rig, rig.backends[0]!, 'absent', 60_000)
+    const askers = Array.from({ length: 20 }, () => rig.ask())
+    await rig.time.advance(30_000)
+    for (const { withdraw } of askers.slice(0, 10)) withdraw()
+    expect(askers.map(({ loads }) => loads)).toEqual(askers.map(() => ['http://a:1 60000']))
+    await rig.time.advance(30_005)
+    expect(told).toEqual({ looks: 1, loads: 1 })
+    expect(await orderOf(rig, Object.fromEntries(askers.slice(10).map((asker, n) => [`${n}`, asker])))).toBe(
+      '0 1 2 3 4 5 6 7 8 9',
+    )
+  })
+
+  it('is loaded on one backend only, and a load outlasts the patience of the queue', async () => {
+    const rig = createRig({ backends: ['http://a:1', 'http://b:1'], slots: 1, queueTimeoutMs: 10_000 })
+    const told = rig.backends.map((backend) => withLoader(rig, backend, 'absent', 60_000))
+    const asker = rig.ask()
+    await rig.time.advance(60_005)
+    expect(asker.lease).toBeDefined()
+    expect(told[0]!.loads + told[1]!.loads).toBe(1)
+  })
+
+  it('is not loaded while another backend has it, unless waiting for that takes longer than the load', async () => {
+    const rig = createRig({ backends: ['http://a:1', 'http://b:1'], slots: 1 })
+    withLoader(rig, rig.backends[0]!, 'in-memory', 60_000)
+    const other = withLoader(rig, rig.backends[1]!, 'absent', 15_000)
+    const first = rig.ask()
+    await rig.time.advance(5)
+    await rig.time.advance(4_000)
+    first.lease!.end({ kind: 'whole' })
+    for (let count = 0; count < 4; count++) rig.ask()
+    expect(other.loads).toBe(0)
+    rig.ask()
+    expect(other.loads).toBe(1)
+    await rig.time.advance(15_000)
+    expect(rig.backends[1]!.slots.held).toBe(1)
+  })
+
+  it('a queue of no length still lets those wait whose slot is free', async () => {
+    const rig = createRig({ slots: 2, maxQueueLength: 0 })
+    withLoader(rig, rig.backends[0]!, 'absent', 60_000)
+    const askers = Array.from({ length: 3 }, () => rig.ask())
+    expect(askers.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'QUEUE_FULL'])
   })
 })
