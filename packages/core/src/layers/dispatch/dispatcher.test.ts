@@ -1,4 +1,4 @@
-import { SurefootError } from '@surefoot/protocol'
+import type { SurefootError } from '@surefoot/protocol'
 import { createVirtualTime } from '@surefoot/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
