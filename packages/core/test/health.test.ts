@@ -73,6 +73,15 @@ describe('health', () => {
     })
   })
 
+  it('force asks the backend also when it has just failed again and again', async () => {
+    await using pair = await startPair()
+    const { ollama, surefoot } = pair
+    await ollama.fault(faults.refuse())
+    for (let ask = 0; ask < 5; ask++) expect((await surefoot.health({ force: true })).status).toBe('down')
+    await ollama.fault()
+    expect((await surefoot.health({ force: true })).status).toBe('up')
+  })
+
   it('tells a model on the disk from one in memory', async () => {
     await using pair = await startPair({ loadMs: 20 })
     const { surefoot } = pair

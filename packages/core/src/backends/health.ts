@@ -159,7 +159,8 @@ export class HealthCache {
 
   async #read<T>(path: string, schema: { parse(value: unknown): T }): Promise<{ ok: true; value: T } | { ok: false }> {
     try {
-      return { ok: true, value: schema.parse(await this.#calls.json(path)) }
+      // Looks into the memory may have failed for their own reasons; this asks one at a time, and says what it hears.
+      return { ok: true, value: schema.parse(await this.#calls.json(path, true)) }
     } catch {
       return { ok: false }
     }

@@ -81,6 +81,25 @@ describe('a short call', () => {
     expect(asked).toBeGreaterThan(before)
   })
 
+  it('that is forced asks all the same', async () => {
+    let asked = 0
+    let isBack = false
+    const calls = createShortCalls(async () => {
+      asked++
+      if (!isBack) throw new Error('refused')
+      return OK
+    })
+    for (let count = 0; count < 10; count++) {
+      await Promise.all([calls.json('/api/ps').catch(() => {}), vi.advanceTimersByTimeAsync(50)])
+    }
+    isBack = true
+    const before = asked
+    await Promise.all([expect(calls.json('/api/ps')).rejects.toThrow(), vi.advanceTimersByTimeAsync(50)])
+    expect(asked).toBe(before)
+    expect(await calls.json('/api/version', true)).toEqual({ version: '0.32.15' })
+    expect(asked).toBe(before + 1)
+  })
+
   it('what is not JSON is an error', async () => {
     const calls = createShortCalls(async () => ({ status: 200, body: '<html>' }))
     await expect(calls.json('/api/tags')).rejects.toThrow(SyntaxError)

@@ -33,8 +33,12 @@ export type ProbeResult = 'answers' | 'away' | 'unclear'
  * seconds and everything they do is in their promise; for chats they do not (section 2.6 of the reliability reference).
  */
 export interface ShortCalls {
-  /** Reads a JSON answer: at most one retry, 3 s in all, and no hammering on a backend that fails again and again. */
-  json(path: string): Promise<unknown>
+  /**
+   * Reads a JSON answer: at most one retry, 3 s in all, and no hammering on a backend that fails again and again.
+   *
+   * @param force asks also a backend that has just failed again and again; for whoever bounds the asking himself.
+   */
+  json(path: string, force?: boolean): Promise<unknown>
   /** Whether it answers at all, within a second and without retry. Never rejects. */
   probe(): Promise<ProbeResult>
 }
@@ -42,9 +46,12 @@ export interface ShortCalls {
 export function createShortCalls(read: Read): ShortCalls {
   const once = timeout(PROBE_MS, TimeoutStrategy.Aggressive)
   // The time is outermost: a silent backend must not be waited for once more.
-  const careful = wrap(
+  const patient = wrap(
     timeout(SHORT_CALL_MS, TimeoutStrategy.Aggressive),
     retry(handleAll, { maxAttempts: 1, backoff: new ConstantBackoff(RETRY_AFTER_MS) }),
+  )
+  const careful = wrap(
+    patient,
     circuitBreaker(handleAll, { halfOpenAfter: OPEN_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) }),
   )
   const readOk = async (path: string, signal: AbortSignal): Promise<string> => {
@@ -53,7 +60,10 @@ export function createShortCalls(read: Read): ShortCalls {
     return body
   }
   return {
-    json: async (path) => JSON.parse(await careful.execute(({ signal }) => readOk(path, signal))) as unknown,
+    json: async (path, force = false) => {
+      const policy = force ? patient : careful
+      return JSON.parse(await policy.execute(({ signal }) => readOk(path, signal))) as unknown
+    },
     probe: async () => {
       try {
         const { status } = await once.execute(({ signal }) => read('/api/version', signal))
