@@ -108,15 +108,15 @@ describe('what is known to be wrong never reaches a backend, and is said in one 
     [undefined, 'The request must be an object with messages.'],
     [null, 'The request must be an object with messages.'],
     [5, 'The request must be an object with messages.'],
-    [{}, 'Messages must be a list of messages.'],
-    [{ messages: [] }, 'Messages must hold at least one message.'],
-    [{ messages: 'hello' }, 'Messages must be a list of messages.'],
+    [{}, 'messages must be a list of messages.'],
+    [{ messages: [] }, 'messages must hold at least one message.'],
+    [{ messages: 'hello' }, 'messages must be a list of messages.'],
     [{ messages: ['hello'] }, 'In messages[0]: a message must be an object with role and content.'],
-    [{ messages: [{ role: 'user' }] }, 'In messages[0].content: content must be a string.'],
-    [{ messages: [{ role: 'user', content: 5 }] }, 'In messages[0].content: content must be a string.'],
-    [{ messages: MESSAGES, model: 5 }, 'Model must be a string.'],
-    [{ messages: MESSAGES, stream: 'yes' }, 'Stream must be true or false.'],
-    [{ messages: MESSAGES, options: 5 }, 'Options must be an object.'],
+    [{ messages: [{ role: 'user' }] }, 'messages[0].content must be a string.'],
+    [{ messages: [{ role: 'user', content: 5 }] }, 'messages[0].content must be a string.'],
+    [{ messages: MESSAGES, model: 5 }, 'model must be a string.'],
+    [{ messages: MESSAGES, stream: 'yes' }, 'stream must be true or false.'],
+    [{ messages: MESSAGES, options: 5 }, 'options must be an object.'],
   ])('%j', (input, sentence) => {
     expect(refusal(input)).toBe(sentence)
   })

@@ -55,7 +55,7 @@ export const chatRequestSchema: z.ZodMiniType<ChatRequest> = z.looseObject(
     model: z.optional(
       text(
         'model',
-        z.minLength(1, 'model must not be empty'),
+        z.refine((name: string) => name.trim() !== '', 'model must not be empty'),
         z.maxLength(256, 'model must have at most 256 characters'),
       ),
     ),

@@ -13,25 +13,31 @@ function sentenceFor(value: unknown): string | undefined {
 
 test.each([
   ['no object', 5, 'The request must be an object with messages.'],
-  ['no messages', {}, 'Messages must be a list of messages.'],
-  ['an empty list', { messages: [] }, 'Messages must hold at least one message.'],
+  ['no messages', {}, 'messages must be a list of messages.'],
+  ['an empty list', { messages: [] }, 'messages must hold at least one message.'],
   [
     'a message that is none',
     { messages: ['Hi'] },
     'In messages[0]: a message must be an object with role and content.',
   ],
-  ['no content', { messages: [user, { role: 'user' }] }, 'In messages[1].content: content must be a string.'],
-  ['an empty role', { messages: [{ ...user, role: '' }] }, 'In messages[0].role: role must not be empty.'],
+  ['no content', { messages: [user, { role: 'user' }] }, 'messages[1].content must be a string.'],
+  ['an empty role', { messages: [{ ...user, role: '' }] }, 'messages[0].role must not be empty.'],
   [
     'an image that is none',
     { messages: [{ ...user, images: [1] }] },
     'In messages[0].images[0]: an image must be a string.',
   ],
-  ['a model that is a number', { model: 7, messages: [user] }, 'Model must be a string.'],
-  ['an empty model', { model: '', messages: [user] }, 'Model must not be empty.'],
-  ['stream as text', { messages: [user], stream: 'yes' }, 'Stream must be true or false.'],
-  ['options as a list', { messages: [user], options: [] }, 'Options must be an object.'],
-  ['tools as an object', { messages: [user], tools: {} }, 'Tools must be a list.'],
+  ['a model that is a number', { model: 7, messages: [user] }, 'model must be a string.'],
+  ['an empty model', { model: '', messages: [user] }, 'model must not be empty.'],
+  ['a blank model', { model: '   ', messages: [user] }, 'model must not be empty.'],
+  [
+    'a duration that is none',
+    { keep_alive: {}, messages: [user] },
+    'keep_alive must be a duration or a number of seconds.',
+  ],
+  ['stream as text', { messages: [user], stream: 'yes' }, 'stream must be true or false.'],
+  ['options as a list', { messages: [user], options: [] }, 'options must be an object.'],
+  ['tools as an object', { messages: [user], tools: {} }, 'tools must be a list.'],
 ])('%s', (_what, value, sentence) => {
   expect(sentenceFor(value)).toBe(sentence)
 })

@@ -94,6 +94,30 @@ test('connections stay open for longer than proxies keep theirs, and do not hold
   await server.close()
 })
 
+test.each([
+  ['half a head', 'GET /livez HTTP/1.1\r\n'],
+  ['half a body', 'POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"messages"'],
+  ['half a chunked body', 'POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"mes'],
+])('%s does not hold up closing, while a running answer still does', async (_what, text) => {
+  let goOn: (() => void) | undefined
+  const surefoot = createFakeSurefoot(async (sink, call) => {
+    await say('Water ')(sink, call)
+    await new Promise<void>((resolve) => (goOn = resolve))
+    await say('is wet.')(sink, call)
+  })
+  const server = await createServer({ surefoot, port: 0 })
+  const half = connect(server.port, '127.0.0.1', () => half.write(text))
+  half.on('error', () => {})
+  const ended = new Promise((resolve) => half.once('close', resolve))
+  const running = await chat(server.url)
+  const closed = server.close({ drainMs: 20_000 })
+  const startedAtMs = performance.now()
+  goOn?.()
+  expect(await running.text()).toContain('"done":true')
+  await Promise.all([closed, ended])
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000)
+})
+
 test('a head over 16 KiB is refused', async () => {
   await using server = await createServer({ surefoot: createFakeSurefoot(), port: 0 })
   const head = `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(17_000)}\r\nConnection: close\r\n\r\n`

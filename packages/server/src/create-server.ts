@@ -89,14 +89,13 @@ export async function createServer(options: ServerOptions): Promise<SurefootServ
   const close = async (limitMs: number): Promise<void> => {
     handler.startDraining()
     const closed = new Promise<void>((resolve) => server.once('close', () => resolve()))
-    const limit = setTimeout(() => {
+    const cut = (): void => {
       server.close()
+      // All, and not only those that Node calls idle: one that sent half a request is none, and would be waited for.
       server.closeAllConnections()
-    }, limitMs)
-    void connections.idle().then(() => {
-      server.close()
-      server.closeIdleConnections()
-    })
+    }
+    const limit = setTimeout(cut, limitMs)
+    void connections.idle().then(cut)
     await closed
     clearTimeout(limit)
   }

@@ -12,5 +12,6 @@ export type {
   MessageInput,
 } from './trpc/chat-input.ts'
 export type { SurefootErrorShape } from './trpc/error-shape.ts'
-export type { Context as RouterContext } from './trpc/init.ts'
+export type { DrainInput } from './trpc/drain-input.ts'
+export type { Context as RouterContext, Drains } from './trpc/init.ts'
 export { version } from './version.ts'

@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest'
 
 import { createFakeSurefoot, hangAfter, say } from '../test/fake-surefoot.ts'
 import { createServer } from './create-server.ts'
+import { createFetchHandler } from './fetch-handler.ts'
 import { createCaller } from './router.ts'
 import type { AppRouter } from './router.ts'
 
@@ -134,23 +135,22 @@ test('an unknown fault shows neither its text nor a stack (T13)', async () => {
 })
 
 const BAD_INPUTS: [name: string, input: unknown, sentence: string][] = [
-  ['no message', {}, 'Message must be a string.'],
+  ['no message', {}, 'message must be a string.'],
   ['nothing at all', undefined, 'The input must be an object with message or messages.'],
-  ['an empty message', { message: ' ' }, 'Message must not be empty.'],
-  ['a message of a wrong type', { message: 5 }, 'Message must be a string.'],
-  ['messages of a wrong type', { messages: 'Hi' }, 'Messages must be a list of messages.'],
-  ['no messages', { messages: [] }, 'Messages must hold at least one message.'],
-  [
-    'a content of a wrong type',
-    { messages: [{ role: 'user', content: 5 }] },
-    'In messages[0].content: content must be a string.',
-  ],
-  ['a temperature of a wrong type', { message: 'Hi', temperature: 'hot' }, 'Temperature must be a number from 0 to 2.'],
-  ['a model of a wrong type', { message: 'Hi', model: 5 }, 'Model must be a string.'],
+  ['an empty message', { message: ' ' }, 'message must not be empty.'],
+  ['a message of a wrong type', { message: 5 }, 'message must be a string.'],
+  ['messages of a wrong type', { messages: 'Hi' }, 'messages must be a list of messages.'],
+  ['no messages', { messages: [] }, 'messages must hold at least one message.'],
+  ['a content of a wrong type', { messages: [{ role: 'user', content: 5 }] }, 'messages[0].content must be a string.'],
+  ['a temperature of a wrong type', { message: 'Hi', temperature: 'hot' }, 'temperature must be a number from 0 to 2.'],
+  ['a model of a wrong type', { message: 'Hi', model: 5 }, 'model must be a string.'],
+  ['a priority that is none', { message: 'Hi', priority: 'urgent' }, 'priority must be critical, high, normal or low.'],
+  ['an empty tenant', { message: 'Hi', tenant: '' }, 'tenant must be a text of 1 to 256 characters.'],
+  ['a run id that is none', { message: 'Hi', runId: '../etc' }, 'runId must be a UUID.'],
   [
     'a deadline that is over',
     { message: 'Hi', deadlineMs: 0 },
-    'DeadlineMs must be a number of milliseconds greater than 0.',
+    'deadlineMs must be a number of milliseconds greater than 0.',
   ],
 ]
 
@@ -174,7 +174,18 @@ test('a body that is no JSON is refused without quoting it', async () => {
   })
   expect(response.status).toBe(400)
   const body = (await response.json()) as { error: { message: string } }
-  expect(body.error.message).toBe('The body is not valid JSON.')
+  expect(body.error.message).toBe('The input is not valid JSON.')
+  const question = await fetch(`${t.url}/health?input=${encodeURIComponent('{"force": my secret')}`)
+  expect(question.status).toBe(400)
+  expect(await question.json()).toMatchObject({ error: { message: 'The input is not valid JSON.' } })
+})
+
+test.each(['PUT', 'DELETE', 'PATCH'])('%s is refused for the method, not for its Content-Type', async (method) => {
+  await using t = await setup()
+  const response = await fetch(`${t.url}/backends`, { method })
+  expect(response.status).toBe(405)
+  expect(response.headers.get('allow')).toBe('GET, HEAD, POST')
+  expect(await response.json()).toMatchObject({ error: { data: { code: 'METHOD_NOT_SUPPORTED' } } })
 })
 
 test('a chat in a URL is refused, and nothing is asked', async () => {
@@ -206,6 +217,48 @@ test('health, models and backends are questions', async () => {
   expect(await t.plain.health.query()).toMatchObject({ status: 'up' })
   expect(await t.plain.models.query()).toHaveLength(1)
   expect(await t.plain.backends.query()).toEqual([])
+})
+
+test('what says whose call it is, and how important, reaches the call', async () => {
+  await using t = await setup()
+  const said = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3', runId: crypto.randomUUID() } as const
+  await t.plain.chat.mutate({ message: 'Hi', ...said })
+  for await (const _ of await t.streaming.chatStream.mutate({ messages: [{ role: 'user', content: 'Hi' }], ...said }));
+  expect(t.surefoot.calls.map(({ options }) => options)).toMatchObject([said, said])
+  expect(t.surefoot.calls[1]?.input).toEqual({ messages: [{ role: 'user', content: 'Hi' }] })
+})
+
+test('backends are drained by callers with a key or of this machine, and by nobody else', async () => {
+  const told: string[] = []
+  const drains = {
+    drain: (url: string) => told.push(`drain ${url}`),
+    undrain: (url: string) => told.push(`undrain ${url}`),
+  }
+  const surefoot = Object.assign(createFakeSurefoot(), drains)
+  const post = async (options: object, headers: Record<string, string> = {}) => {
+    const handler = createFetchHandler({ surefoot, ...options })
+    const statuses = ['drain', 'undrain'].map(async (what) => {
+      const request = new Request(`http://localhost/trpc/${what}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', host: 'localhost', ...headers },
+        body: JSON.stringify({ url: 'http://gpu-a:11434' }),
+      })
+      return (await handler.fetch(request)).status
+    })
+    return await Promise.all(statuses)
+  }
+  expect(await post({})).toEqual([403, 403])
+  expect(await post({ keys: ['secret'] })).toEqual([401, 401])
+  expect(await post({ loopbackOnly: true, surefoot: createFakeSurefoot() })).toEqual([403, 403])
+  expect(told).toEqual([])
+  expect(await post({ keys: ['secret'] }, { authorization: 'Bearer secret' })).toEqual([200, 200])
+  expect(await post({ loopbackOnly: true })).toEqual([200, 200])
+  expect(told.toSorted()).toEqual([
+    'drain http://gpu-a:11434',
+    'drain http://gpu-a:11434',
+    'undrain http://gpu-a:11434',
+    'undrain http://gpu-a:11434',
+  ])
 })
 
 test('the caller in process runs the same procedures and throws the same codes', async () => {

@@ -1,4 +1,5 @@
 import { inputToCall, parseChatInput, parseChatStreamInput } from './trpc/chat-input.ts'
+import { drainsOf, parseDrainInput } from './trpc/drain-input.ts'
 import { errorToTrpcError } from './trpc/error-shape.ts'
 import { healthInputSchema } from './trpc/health-input.ts'
 import { createCallerFactory, procedure, router } from './trpc/init.ts'
@@ -15,13 +16,13 @@ const appRouter = router({
     const [question, options] = inputToCall(input)
     // `stream` is the client's business; here the answer goes out as a whole.
     const body = typeof question === 'string' ? question : { ...question, stream: false }
-    return await ctx.surefoot.chat(body, { ...options, signal })
+    return await ctx.surefoot.chat(body, { ...options, tenant: ctx.tenant ?? options.tenant, signal })
   }),
 
   /** The events of one run as they come; an end without `finish` is a broken stream. */
   chatStream: procedure.input(parseChatStreamInput).mutation(async function* ({ ctx, input, signal }) {
     const [question, options] = inputToCall(input)
-    const run = ctx.surefoot.run(question, { ...options, signal })
+    const run = ctx.surefoot.run(question, { ...options, tenant: ctx.tenant ?? options.tenant, signal })
     try {
       for await (const event of run) yield eventToWire(event)
     } catch (error) {
@@ -41,6 +42,12 @@ const appRouter = router({
 
   /** Every backend's state now; asks no backend. */
   backends: procedure.query(async ({ ctx, signal }) => await ctx.surefoot.backends({ signal })),
+
+  /** Takes a backend out: no new call goes there, the running ones end. */
+  drain: procedure.input(parseDrainInput).mutation(({ ctx, input }) => drainsOf(ctx).drain(input.url)),
+
+  /** Puts a drained backend back. */
+  undrain: procedure.input(parseDrainInput).mutation(({ ctx, input }) => drainsOf(ctx).undrain(input.url)),
 })
 
 /** The type that `@trpc/client` and the SDK are typed by. */

@@ -58,6 +58,13 @@ describe('the deadline', () => {
     expect(SurefootError.is(rig.signal.reason) && rig.signal.reason.message).toBe('No whole answer within 1.5 s.')
   })
 
+  it('says a time below a second in milliseconds', async () => {
+    const rig = createRig(async () => REPLY, 5)
+    await rig.ask()
+    await rig.time.advance(5)
+    expect((rig.signal.reason as SurefootError).message).toBe('No whole answer within 5 ms.')
+  })
+
   it('leaves no timer when the call has ended', async () => {
     const rig = createRig(async () => REPLY)
     await rig.ask()

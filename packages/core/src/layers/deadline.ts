@@ -8,8 +8,8 @@ export function createDeadline(runtime: Runtime): Layer {
   return (next) => (call, context) => {
     const leftMs = context.deadlineAtMs - runtime.clock.monotonicMs()
     const timer = runtime.timers.set(leftMs, () => {
-      const seconds = Math.round(leftMs / 100) / 10
-      context.abort(new SurefootError({ code: 'DEADLINE_EXCEEDED', message: `No whole answer within ${seconds} s.` }))
+      const time = leftMs < 1000 ? `${Math.round(leftMs)} ms` : `${Math.round(leftMs / 100) / 10} s`
+      context.abort(new SurefootError({ code: 'DEADLINE_EXCEEDED', message: `No whole answer within ${time}.` }))
     })
     context.defer(() => timer.cancel())
     return next(call, context)

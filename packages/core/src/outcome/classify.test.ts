@@ -200,6 +200,21 @@ describe('errors with a status, table 1.1', () => {
   })
 
   it.each([
+    [
+      'format-bad-schema',
+      '0.32.15',
+      'Ollama refused the request: Field \'json_schema\': "json_schema": JSON schema conversion failed.',
+    ],
+    [
+      'format-bad-string',
+      '0.32.15',
+      'Ollama refused the request: invalid format; expected "json" or a valid JSON Schema object.',
+    ],
+  ])("what a refusal quotes of the request's format is not passed on: %s of %s", (name, version, message) => {
+    expect(ofRecording(name, version).error.message).toBe(message)
+  })
+
+  it.each([
     'Assistant response prefill is incompatible with enable_thinking.',
     'Cannot have 2 or more assistant messages at the end of the list.',
   ])("F13: llama.cpp's rules for a last assistant message: %s", (message) => {

@@ -33,9 +33,16 @@ const WINDOWS_PATH = /(?:(?<!\w)[A-Za-z]:|\\)\\[^"'`:*?<>|\n]*/g
 /** Something with at least two slashes that does not go on a word, as the name of a model with its registry does. */
 const PATH = /(?<![\w./\\])[/\\](?:[\w.@~+-]+[/\\])+[\w.@~+-]*/g
 
-/** A backend's words, safe to show: no path of its disk, no address with a password, one line, not long. */
+/** Where a refusal goes on with the schema that the caller sent, which can hold anything. */
+const QUOTED_SCHEMA = /(JSON schema conversion failed|invalid format):.*?(?=; expected|$)/is
+
+/**
+ * A backend's words, safe to show: no path of its disk, no address with a password, nothing quoted from the request's
+ * `format`, one line, not long.
+ */
 export function presentable(text: string): string {
   const clean = text
+    .replace(QUOTED_SCHEMA, '$1')
     .replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+/gi, '<address>')
     .replace(WINDOWS_PATH, '<path>')
     .replace(PATH, '<path>')

@@ -28,6 +28,9 @@ test('every command helps with examples', async () => {
 
 test.each([
   ['serve', '--port', '99999', 'It must be a number from 0 to 65535.'],
+  ['serve', '--port', '', 'It must be a number from 0 to 65535.'],
+  ['serve', '--port', '1e3', 'It must be a number from 0 to 65535.'],
+  ['serve', '--port', '0x1F90', 'It must be a number from 0 to 65535.'],
   ['check', '--sequential', 'x', 'It must be a number from 1 to 10000.'],
   ['check', '--concurrent', '0', 'It must be a number from 1 to 10000.'],
 ])('%s %s %s is refused', async (command, option, value, sentence) => {

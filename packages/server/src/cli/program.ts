@@ -54,8 +54,8 @@ Examples:
 Exit status: 0 when every test passed, 1 when one failed, 130 after Ctrl-C.`
 
 function toCount(value: string): number {
-  const count = Number(value)
-  if (!Number.isInteger(count) || count < 1 || count > 10_000) {
+  const count = toWhole(value)
+  if (!(count >= 1 && count <= 10_000)) {
     throw new InvalidArgumentError('It must be a number from 1 to 10000.')
   }
   return count
@@ -66,8 +66,12 @@ function collect(value: string, before: string[] = []): string[] {
 }
 
 function toPort(value: string): number {
-  const port = Number(value)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new InvalidArgumentError('It must be a number from 0 to 65535.')
+  const port = toWhole(value)
+  if (!(port <= 65_535)) throw new InvalidArgumentError('It must be a number from 0 to 65535.')
   return port
+}
+
+/** Digits and nothing else: `Number` also takes nothing at all, `1e3` and `0x1F90`. */
+function toWhole(value: string): number {
+  return /^\d+$/.test(value) ? Number(value) : Number.NaN
 }

@@ -88,9 +88,30 @@ test('listens on every address with a key', async () => {
   expect((await fetch(`${server.url}/api/tags`, { headers })).status).toBe(200)
 })
 
-test('an empty key is refused', async () => {
-  const options = { surefoot: createFakeSurefoot(), port: 0, keys: [''] }
-  await expect(createServer(options)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+test.each(['', ' ', 'two words', 'key\n', 'ключ'])(
+  'the key %j, which no header could carry, is refused',
+  async (key) => {
+    const options = { surefoot: createFakeSurefoot(), port: 0, keys: [key] }
+    await expect(createServer(options)).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(/^A key /) as string,
+    })
+  },
+)
+
+test("a call belongs to its key, whatever the caller says, and the key's name does not tell the key", async () => {
+  const surefoot = createFakeSurefoot()
+  await using server = await createServer({ surefoot, port: 0, keys: ['first-key', 'second-key'] })
+  const ask = async (path: string, key: string, body: object) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+    await (await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) })).text()
+    return surefoot.calls.at(-1)?.options.tenant
+  }
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const first = await ask('/api/chat', 'first-key', { messages })
+  expect(first).toMatch(/^key-[\da-f]{12}$/)
+  expect(await ask('/trpc/chat', 'first-key', { message: 'Hi', tenant: 'somebody-else' })).toBe(first)
+  expect(await ask('/api/chat', 'second-key', { messages })).not.toBe(first)
 })
 
 test.each([

@@ -26,6 +26,21 @@ test('not ready without a usable backend, and says why; still alive (T18)', asyn
   expect(await get(handler, '/livez')).toMatchObject({ status: 200, body: { status: 'live' } })
 })
 
+test('where keys are asked for, only who sends one is told which backend is away', async () => {
+  const surefoot = createFakeSurefoot()
+  surefoot.status = 'down'
+  const handler = createFetchHandler({ surefoot, keys: ['secret'] })
+  for (const headers of [{}, { authorization: 'Bearer wrong' }] as Record<string, string>[]) {
+    const response = await handler.fetch(new Request('http://localhost/readyz', { headers }))
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      { status: 'not ready', message: 'No backend can answer.' },
+    ])
+  }
+  const known = new Request('http://localhost/readyz', { headers: { authorization: 'Bearer secret' } })
+  expect(await (await handler.fetch(known)).text()).toContain('gpu-a')
+})
+
 test('not ready while draining', async () => {
   const handler = createFetchHandler({ surefoot: createFakeSurefoot() })
   handler.startDraining()

@@ -2,9 +2,6 @@ import { SurefootError } from '@surefoot/protocol'
 
 /** @throws SurefootError `INVALID_CONFIG` when the server would be open to the network without a key. */
 export function refuseOpenBinding(host: string, keys: readonly string[]): void {
-  if (keys.some((key) => key.trim() === '')) {
-    throw new SurefootError({ code: 'INVALID_CONFIG', message: 'A key is empty: give it at least one character.' })
-  }
   if (isLoopback(host) || keys.length > 0) return
   throw new SurefootError({
     code: 'INVALID_CONFIG',

@@ -14,6 +14,13 @@ interface RawLine {
   readonly bytes?: Uint8Array | undefined
 }
 
+/** What the last line says of an answer that broke and was gone on with, beside Ollama's fields. */
+interface ResumeMark {
+  readonly count: number
+  /** Where it broke the last time, in characters of the answer. */
+  readonly at_char: number
+}
+
 const encoder = new TextEncoder()
 const LINE_END = 0x0a
 
@@ -23,21 +30,25 @@ const LINE_END = 0x0a
  * numbers in tool calls.
  */
 export async function* runToLines(run: Run, model: string, facts: RunFacts): AsyncGenerator<Uint8Array, void> {
+  let resume: ResumeMark | undefined
   for await (const event of run) {
     if (event.type === 'attempt' || event.type === 'resumed') {
       facts.attempts = event.attempt
       facts.backend = event.backend
+      if (event.type === 'resumed') resume = { count: (resume?.count ?? 0) + 1, at_char: event.atChar }
     } else if (event.type === 'delta') {
       yield lineOf(event as RawLine) ?? print(deltaToChunk(event, model))
     } else if (event.type === 'finish') {
       facts.attempts = event.answer.attempts
       facts.backend = event.answer.backend
       facts.served = event.answer.served
-      const raw = lineOf(event as RawLine)
+      // The backend's own last line knows only of the part that it wrote itself.
+      const raw = resume === undefined ? lineOf(event as RawLine) : undefined
       if (raw !== undefined) yield raw
       else {
         const { message, ...rest } = answerToOllama(event.answer)
-        yield print({ ...rest, message: { role: message.role, content: '' } })
+        const mark = resume !== undefined && { x_resume: resume }
+        yield print({ ...rest, message: { role: message.role, content: '' }, ...mark })
       }
     }
   }

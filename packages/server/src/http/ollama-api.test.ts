@@ -139,20 +139,32 @@ test.each([
   await vi.waitFor(() => expect(t.surefoot.running).toBe(0), { timeout: 500 })
 })
 
+const NO_LOADS =
+  'messages must hold at least one message: a chat without messages, which loads or unloads a model, is not taken ' +
+  'here. Surefoot loads a model when it is asked for; keep_alive beside messages says how long it stays.'
+
 const BAD_BODIES: [name: string, body: unknown, status: number, sentence: string][] = [
   ['no body', '', 400, 'The request has no body.'],
   ['no JSON', '{"model":', 400, 'The body is not valid JSON.'],
-  ['no message', { model: 'm' }, 400, 'Messages must be a list of messages.'],
-  ['messages of a wrong type', { messages: 'Hi' }, 400, 'Messages must be a list of messages.'],
-  ['empty messages', { messages: [] }, 400, 'Messages must hold at least one message.'],
-  ['a model of a wrong type', { model: 5, messages }, 400, 'Model must be a string.'],
-  ['a stream of a wrong type', { messages, stream: 'yes' }, 400, 'Stream must be true or false.'],
+  ['no message', { model: 'm' }, 400, NO_LOADS],
+  ['messages of a wrong type', { messages: 'Hi' }, 400, 'messages must be a list of messages.'],
+  ['a load', { model: 'm', messages: [], keep_alive: '5m' }, 400, NO_LOADS],
+  ['an unload', { model: 'm', messages: null, keep_alive: 0 }, 400, NO_LOADS],
+  ['a model of a wrong type', { model: 5, messages }, 400, 'model must be a string.'],
+  ['a blank model', { model: '   ', messages }, 400, 'model must not be empty.'],
+  ['a stream of a wrong type', { messages, stream: 'yes' }, 400, 'stream must be true or false.'],
+  [
+    'a duration of a wrong type',
+    { messages, keep_alive: {} },
+    400,
+    'keep_alive must be a duration or a number of seconds.',
+  ],
   ['a list', [], 400, 'The request must be an object with messages.'],
   [
     'a content of a wrong type',
     { messages: [{ role: 'user', content: 1 }] },
     400,
-    'In messages[0].content: content must be a string.',
+    'messages[0].content must be a string.',
   ],
   [
     'too deep a body',
@@ -180,6 +192,53 @@ test('a message may lack content where tool calls stand for it', async () => {
   await using t = await setup()
   const withTool = [...messages, { role: 'assistant', tool_calls: [{}] }]
   expect((await t.chat({ messages: withTool, stream: false })).status).toBe(200)
+})
+
+test('null stands for absent, as with Ollama', async () => {
+  await using t = await setup()
+  const nothing = { model: null, stream: null, options: null, tools: null, format: null, think: null, keep_alive: null }
+  const nobody = { images: null, tool_calls: null, thinking: null }
+  const withTool = { role: 'assistant', content: null, tool_calls: [{}], images: null }
+  const response = await t.chat({ ...nothing, messages: [{ ...messages[0], ...nobody }, withTool], logprobs: null })
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('application/x-ndjson')
+  await response.text()
+  expect(t.surefoot.calls[0]?.input).toEqual({
+    stream: true,
+    messages: [...messages, { role: 'assistant', content: '', tool_calls: [{}] }],
+    logprobs: null,
+  })
+})
+
+test('priority and conversation come as headers', async () => {
+  await using t = await setup()
+  const headers = { 'x-surefoot-priority': 'high', 'x-surefoot-affinity': 'lesson-3' }
+  await (await t.chat({ messages }, { headers })).text()
+  expect(t.surefoot.calls[0]?.options).toMatchObject({ priority: 'high', affinityKey: 'lesson-3' })
+
+  const refused = await t.chat({ messages }, { headers: { 'x-surefoot-priority': 'urgent' } })
+  expect([refused.status, await refused.json()]).toEqual([
+    400,
+    { error: 'x-surefoot-priority must be critical, high, normal or low.' },
+  ])
+  const long = await t.chat({ messages }, { headers: { 'x-surefoot-affinity': 'x'.repeat(257) } })
+  expect(long.status).toBe(400)
+  expect(t.surefoot.calls).toHaveLength(1)
+})
+
+test('an answer that was gone on with says so in its last line', async () => {
+  await using t = await setup(async (sink, call) => {
+    await say('Water ')(sink, call)
+    sink.emit({ type: 'resumed', atChar: 6, attempt: 2, backend: 'http://gpu-b:11434' })
+    await say('is ')(sink, call)
+    sink.emit({ type: 'resumed', atChar: 9, attempt: 3, backend: 'http://gpu-c:11434' })
+    await say('wet.')(sink, call)
+  })
+  const lines = (await (await t.chat({ messages })).text()).trim().split('\n')
+  const parsed = lines.map((line) => JSON.parse(line) as { message: { content: string }; x_resume?: unknown })
+  expect(parsed.map(({ message }) => message.content).join('')).toBe('Water is wet.')
+  expect(parsed.at(-1)).toMatchObject({ done: true, x_resume: { count: 2, at_char: 9 } })
+  expect(parsed.slice(0, -1).some((line) => 'x_resume' in line)).toBe(false)
 })
 
 test('tags is the union of the backends’ models, without paths of their disks', async () => {

@@ -1,9 +1,11 @@
-import { chatRequestSchema, SurefootError } from '@surefoot/protocol'
-import type { ChatRequest, Surefoot } from '@surefoot/protocol'
-import type { Context, Hono } from 'hono'
+import { SurefootError } from '@surefoot/protocol'
+import type { CallOptions, ChatRequest, Surefoot } from '@surefoot/protocol'
+import type { Hono } from 'hono'
 
 import { version } from '../version.ts'
+import type { KeyCheck } from './auth.ts'
 import { callerSignal } from './caller-signal.ts'
+import { headersToOptions, parseChatRequest } from './chat-request.ts'
 import { readJsonBody } from './json-body.ts'
 import { modelsToTags } from './model-list.ts'
 import { answerToOllama, linesToBody, runToLines } from './ndjson.ts'
@@ -13,10 +15,17 @@ import type { RunFacts } from './ndjson.ts'
  * Ollama's own API, through the same stack. Only what is listed here exists: everything else under `/api` is answered
  * with 404 and reaches no backend.
  */
-export function ollamaApi(app: Hono, surefoot: Surefoot): void {
+export function ollamaApi(app: Hono, surefoot: Surefoot, keys: KeyCheck): void {
   app.post('/api/chat', async (c) => {
-    const request = parseChat(await readJsonBody(c.req.raw))
-    return request.stream === false ? await whole(c, surefoot, request) : await streamed(c, surefoot, request)
+    const request = parseChatRequest(await readJsonBody(c.req.raw))
+    const options: CallOptions = {
+      ...headersToOptions((name) => c.req.header(name)),
+      tenant: keys.tenantOf(c.req.header('authorization')),
+      signal: c.req.raw.signal,
+    }
+    return request.stream === false
+      ? await whole(surefoot, request, options)
+      : await streamed(surefoot, request, options)
   })
   app.get('/api/tags', async (c) => {
     return c.json({ models: modelsToTags(await surefoot.models({ signal: callerSignal(c.req.raw) })) })
@@ -32,9 +41,8 @@ export function ollamaApi(app: Hono, surefoot: Surefoot): void {
   for (const path of ['/api/tags', '/api/ps', '/api/version']) app.all(path, () => refuseMethod(path, 'GET, HEAD'))
 }
 
-async function whole(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
-  const answer = await surefoot.run({ ...request, stream: false }, { buffered: true, signal: callerSignal(c.req.raw) })
-    .answer
+async function whole(surefoot: Surefoot, request: ChatRequest, options: CallOptions): Promise<Response> {
+  const answer = await surefoot.run({ ...request, stream: false }, { ...options, buffered: true }).answer
   return new Response(JSON.stringify(answerToOllama(answer)), {
     headers: {
       'content-type': 'application/json; charset=utf-8',
@@ -44,8 +52,8 @@ async function whole(c: Context, surefoot: Surefoot, request: ChatRequest): Prom
 }
 
 /** Resolves with the first line in hand: what fails before it still has its own status, as with Ollama. */
-async function streamed(c: Context, surefoot: Surefoot, request: ChatRequest): Promise<Response> {
-  const run = surefoot.run({ ...request, stream: true }, { buffered: false, signal: callerSignal(c.req.raw) })
+async function streamed(surefoot: Surefoot, request: ChatRequest, options: CallOptions): Promise<Response> {
+  const run = surefoot.run({ ...request, stream: true }, { ...options, buffered: false })
   const facts: RunFacts = { attempts: 0 }
   const lines = runToLines(run, request.model ?? '', facts)
   const first = await lines.next()
@@ -58,21 +66,6 @@ async function streamed(c: Context, surefoot: Surefoot, request: ChatRequest): P
       ...factsToHeaders(run.id, facts),
     },
   })
-}
-
-function parseChat(body: unknown): ChatRequest {
-  return chatRequestSchema.parse(fillContent(body))
-}
-
-/** Ollama takes a message without `content` where something else stands for it; clients leave it out beside tool calls. */
-function fillContent(body: unknown): unknown {
-  if (!isRecord(body) || !Array.isArray(body['messages'])) return body
-  const messages = (body['messages'] as unknown[]).map((message) => {
-    if (!isRecord(message) || (message['content'] !== undefined && message['content'] !== null)) return message
-    const hasOther = ['tool_calls', 'thinking', 'images'].some((name) => message[name] !== undefined)
-    return hasOther ? { ...message, content: '' } : message
-  })
-  return { ...body, messages }
 }
 
 async function lowestVersion(surefoot: Surefoot, signal: AbortSignal): Promise<string> {
@@ -97,8 +90,4 @@ function refuseMethod(path: string, allow: string): Response {
     status: 405,
     headers: { allow, 'content-type': 'application/json; charset=utf-8', 'x-surefoot-code': error.code },
   })
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

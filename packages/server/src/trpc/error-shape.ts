@@ -75,7 +75,7 @@ function refusalOf(error: TRPCError): { known: SurefootError; httpStatus: number
   switch (error.code) {
     case 'PARSE_ERROR':
     case 'BAD_REQUEST':
-      if (error.cause instanceof SyntaxError) return refuse('INVALID_REQUEST', 'The body is not valid JSON.', 400)
+      if (error.cause instanceof SyntaxError) return refuse('INVALID_REQUEST', 'The input is not valid JSON.', 400)
       if (error.cause instanceof $ZodError) return undefined
       return refuse('INVALID_REQUEST', `The request is not a valid tRPC call: ${error.message}.`, 400)
     case 'NOT_FOUND':

@@ -1,15 +1,15 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { Surefoot } from '@surefoot/protocol'
-import type { TRPCError } from '@trpc/server'
+import { TRPCError } from '@trpc/server'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import type { Context as HonoContext } from 'hono'
 import type { Logger } from 'pino'
 
-import { callerSignal } from '../http/caller-signal.ts'
+import type { KeyCheck } from '../http/auth.ts'
 import { errorToHeaders } from '../http/errors.ts'
-import { readBodyText } from '../http/json-body.ts'
 import { createAppRouter } from '../router.ts'
 import { errorToTrpcError, trpcErrorToShape } from './error-shape.ts'
+import type { Drains } from './init.ts'
 
 /** Where the procedures are. */
 export const TRPC_PATH = '/trpc'
@@ -17,15 +17,28 @@ export const TRPC_PATH = '/trpc'
 /** For dashboards that ask several things at once; chats are sent one a request. */
 const MAX_BATCH_SIZE = 10
 
+/** Questions come with the first two, chats with the last. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST'])
+
+/** What the procedures work with. */
+export interface TrpcDeps {
+  readonly surefoot: Surefoot
+  readonly keys: KeyCheck
+  readonly drains: Drains | undefined
+  readonly logger: Logger | undefined
+}
+
 /** Answers everything under {@link TRPC_PATH}. */
-export function trpcHandler(surefoot: Surefoot, logger?: Logger): (c: HonoContext) => Promise<Response> {
+export function trpcHandler(deps: TrpcDeps): (c: HonoContext) => Promise<Response> {
+  const { surefoot, keys, drains, logger } = deps
   const router = createAppRouter()
-  return async (c) =>
-    await fetchRequestHandler({
+  return async (c) => {
+    if (!METHODS.has(c.req.method)) return refuseMethod()
+    return await fetchRequestHandler({
       endpoint: TRPC_PATH,
-      req: await withReadBody(c.req.raw),
+      req: c.req.raw,
       router,
-      createContext: () => ({ surefoot }),
+      createContext: () => ({ surefoot, drains, tenant: keys.tenantOf(c.req.header('authorization')) }),
       maxBatchSize: MAX_BATCH_SIZE,
       responseMeta: ({ eagerGeneration, errors }) => ({
         headers: new Headers(eagerGeneration ? STREAM_HEADERS : errorHeadersOf(errors)),
@@ -35,6 +48,14 @@ export function trpcHandler(surefoot: Surefoot, logger?: Logger): (c: HonoContex
           logger?.error({ err: error, path }, 'A procedure failed')
       },
     })
+  }
+}
+
+/** tRPC itself looks at the Content-Type of other methods first, and complains about that. */
+function refuseMethod(): Response {
+  const response = errorToTrpcResponse(new TRPCError({ code: 'METHOD_NOT_SUPPORTED' }))
+  response.headers.set('allow', [...METHODS].join(', '))
+  return response
 }
 
 /** An error from before the procedures (key, origin, size) as tRPC's clients read it, with its own status. */
@@ -51,13 +72,6 @@ export function errorToTrpcResponse(error: unknown): Response {
 
 /** nginx and compressing proxies otherwise keep the events to themselves until the end. */
 const STREAM_HEADERS = { 'x-accel-buffering': 'no', 'cache-control': 'no-cache, no-transform' }
-
-/** tRPC parses the body without a look at its form; ours is looked at first, and too long or deep a one refused. */
-async function withReadBody(request: Request): Promise<Request> {
-  if (request.method !== 'POST') return request
-  const { url, method, headers } = request
-  return new Request(url, { method, headers, signal: callerSignal(request), body: await readBodyText(request) })
-}
 
 function errorHeadersOf(errors: readonly TRPCError[]): Record<string, string> {
   const known = errors.map((error) => error.cause).find((cause) => SurefootError.is(cause))

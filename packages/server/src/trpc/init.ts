@@ -6,6 +6,17 @@ import { errorToTrpcError, trpcErrorToShape } from './error-shape.ts'
 /** What every procedure works with. */
 export interface Context {
   readonly surefoot: Surefoot
+  /** Whose calls these are; wins over what a caller says of itself. @default what the caller says */
+  readonly tenant?: string | undefined
+  /** What takes backends out and puts them back; absent where the caller may not, or nothing can. */
+  readonly drains?: Drains | undefined
+}
+
+/** What `createSurefoot` of core can do beside answering. */
+export interface Drains {
+  /** No new call goes to this backend, the running ones end. @throws SurefootError `INVALID_REQUEST` for an unknown one */
+  drain(url: string): void
+  undrain(url: string): void
 }
 
 /** Below the 30 to 60 s after which proxies cut a silent connection. */

@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { createFakeSurefoot } from '../../test/fake-surefoot.ts'
 import { createServer } from '../create-server.ts'
-import { MAX_BODY_BYTES } from './body-limit.ts'
+import { createFetchHandler } from '../fetch-handler.ts'
+import { isDeeperThan, MAX_BODY_BYTES } from './read-body.ts'
 
 const SENTENCE = 'The body of the request is over the limit of 10 MiB.'
 
@@ -91,3 +93,47 @@ test('a client that goes away from a chunked call stops the run', async () => {
   await expect(call).rejects.toThrow()
   await expect.poll(() => ended, { timeout: 500 }).toBe(true)
 })
+
+test('a Content-Length that says less than there is does not get round the limit', async () => {
+  const surefoot = createFakeSurefoot()
+  const { fetch: handle } = createFetchHandler({ surefoot, maxBodyBytes: 1000 })
+  const response = await handle(
+    new Request('http://localhost/api/chat', {
+      method: 'POST',
+      headers: { 'content-length': '10' },
+      body: chunked(bodyOf(100_000)),
+      duplex: 'half',
+    } as RequestInit),
+  )
+  expect(response.status).toBe(413)
+  expect(surefoot.calls).toHaveLength(0)
+})
+
+test.each(['/api/chat', '/trpc/chat', '/extra'])('on %s a million brackets are refused, not parsed', async (path) => {
+  const handler = createFetchHandler({
+    surefoot: createFakeSurefoot(),
+    extraRoutes: (app) => app.post('/extra', async (c) => c.json(await c.req.json())),
+  })
+  const response = await handler.fetch(
+    new Request(`http://localhost${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '['.repeat(1_000_000),
+    }),
+  )
+  expect(response.status).toBe(400)
+  expect(await response.text()).toContain('The body is nested deeper than 64 levels.')
+})
+
+test('the depth of any JSON is counted right, brackets and quotes in strings included', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), fc.nat(8), (value, limit) => {
+      expect(isDeeperThan(Buffer.from(JSON.stringify(value)), limit)).toBe(depthOf(value) > limit)
+    }),
+  )
+})
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+}
