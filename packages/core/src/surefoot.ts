@@ -10,6 +10,7 @@ import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
 import { createMember } from './backends/member.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
+import { createAwaitReturn } from './backends/returns.ts'
 import { Roster } from './backends/roster.ts'
 import type { SurefootConfig } from './config/config.ts'
 import { readBackends, readConfig } from './config/read-config.ts'
@@ -120,7 +121,12 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const stack = createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
-    retry: createRetry(config, { runtime, telemetry, hasOther }),
+    retry: createRetry(config, {
+      runtime,
+      telemetry,
+      hasOther,
+      awaitReturn: config.earlyClose && config.promptRetry ? createAwaitReturn(roster) : undefined,
+    }),
     dispatch: createDispatch(dispatcher, ensureInstalled),
     transport: createOllamaTransport({
       config,

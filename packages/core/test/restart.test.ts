@@ -9,12 +9,13 @@ describe('a backend that restarts', () => {
     { downMs: 0, width: 20 },
     { downMs: 300, width: 1 },
     { downMs: 300, width: 20 },
-    { downMs: 1_500, width: 20 },
+    { downMs: 1_600, width: 1 },
+    { downMs: 1_600, width: 5 },
+    { downMs: 1_600, width: 20 },
   ]) {
     it(`away for ${downMs} ms under ${width} buffered caller(s): all answered, soon after the return`, async () => {
-      // Several callers soon open the breaker, and whoever waits for it is woken; a lone one comes back by its own waits.
-      const waits = width === 1 ? { retryDelayMs: 250 } : {}
-      await using pair = await startPair({ slots: 4, tokensPerSecond: 500 }, { slots: 4, ...waits })
+      // Several callers soon open the breaker, and wait for it; few sleep 1 and then 2 s, and are woken.
+      await using pair = await startPair({ slots: 4, tokensPerSecond: 500 }, { slots: 4 })
       const { ollama, surefoot } = pair
       let backAtMs = Number.POSITIVE_INFINITY
       let firstAfterMs = Number.POSITIVE_INFINITY

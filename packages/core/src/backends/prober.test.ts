@@ -179,3 +179,59 @@ describe('early close', () => {
     expect(rig.backend.breaker.state).toBe('open')
   })
 })
+
+describe('a call that sleeps because of a backend that no breaker holds back', () => {
+  it('is woken when the backend is back, and then nobody looks any more', async () => {
+    const rig = createRig()
+    let woken = 0
+    rig.prober.awaitReturn(true, () => woken++)
+    await rig.time.advance(1_000)
+    expect(woken).toBe(0)
+    const gaps = rig.looks.slice(1).map((atMs, index) => atMs - rig.looks[index]!)
+    expect(Math.max(...gaps)).toBe(250)
+    rig.found = 'answers'
+    await rig.time.advance(250)
+    expect(woken).toBe(1)
+    const { length } = rig.looks
+    await rig.time.advance(10_000)
+    expect(rig.looks).toHaveLength(length)
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+
+  it('that has not seen it away is woken only after a look that has', async () => {
+    const rig = createRig()
+    rig.found = 'answers'
+    let woken = 0
+    rig.prober.awaitReturn(false, () => woken++)
+    await rig.time.advance(1_000)
+    expect(woken).toBe(0)
+    rig.found = 'away'
+    await rig.time.advance(250)
+    rig.found = 'answers'
+    await rig.time.advance(250)
+    expect(woken).toBe(1)
+  })
+
+  it('and ends its sleep ends the looks', async () => {
+    const rig = createRig()
+    const end = rig.prober.awaitReturn(true, () => expect.fail('nothing came back'))
+    await rig.time.advance(100)
+    end()
+    expect(rig.time.pendingTimers).toBe(0)
+    rig.found = 'answers'
+    await rig.time.advance(5_000)
+  })
+
+  it('together with others is woken once, and the backend is let back in if it was open', async () => {
+    const rig = createRig()
+    let woken = 0
+    for (let count = 0; count < 20; count++) rig.prober.awaitReturn(true, () => woken++)
+    await rig.time.advance(500)
+    rig.trip(REFUSED)
+    await rig.time.advance(500)
+    rig.found = 'answers'
+    await rig.time.advance(500)
+    expect(woken).toBe(20)
+    expect(rig.backend.breaker.state).toBe('half-open')
+  })
+})

@@ -10,7 +10,8 @@ const UNNEEDED_MS = 2_000
 /**
  * Early close: while a breaker is open, asks now and then whether the backend answers. Away and then there is a restart,
  * and lets one call probe at once; merely reachable is not, as Ollama's health routes answer when nothing else does (F3),
- * nor is an answer that was late once.
+ * nor is an answer that was late once. It also looks after a backend that no breaker holds back yet, for calls that sleep
+ * between two attempts.
  */
 export class Prober {
   readonly #backend: Backend
@@ -18,6 +19,7 @@ export class Prober {
   readonly #runtime: Runtime
   readonly #isWaitedFor: () => boolean
   readonly #unsubscribe: () => void
+  readonly #sleepers = new Set<() => void>()
   #timer: Timer | undefined
   #dueAtMs = 0
   #probing = false
@@ -48,10 +50,28 @@ export class Prober {
     this.#watch()
   }
 
+  /**
+   * Looks after the backend for a call that sleeps because of it, and wakes it once when the backend has been away and is
+   * back. @param wasAway the call itself has seen that nothing listened there. The returned function ends it.
+   */
+  awaitReturn(wasAway: boolean, wake: () => void): () => void {
+    this.#sleepers.add(wake)
+    if (wasAway) this.#wasAway = true
+    this.#watch()
+    this.hurry()
+    return () => {
+      if (this.#sleepers.delete(wake)) this.#watch()
+    }
+  }
+
+  get #isNeeded(): boolean {
+    return this.#sleepers.size > 0 || this.#isWaitedFor()
+  }
+
   #watch(): void {
     if (this.#closed) return
     const { state } = this.#backend.breaker
-    if (state !== 'open') {
+    if (state !== 'open' && this.#sleepers.size === 0) {
       this.#wasAway = false
       this.#timer?.cancel()
       this.#timer = undefined
@@ -60,8 +80,8 @@ export class Prober {
       return
     }
     if (this.#timer !== undefined || this.#probing) return
-    if (this.#backend.breaker.reason === 'CANNOT_CONNECT') this.#wasAway = true
-    const delayMs = this.#isWaitedFor() ? this.#nextWaitedForMs : UNNEEDED_MS
+    if (state === 'open' && this.#backend.breaker.reason === 'CANNOT_CONNECT') this.#wasAway = true
+    const delayMs = this.#isNeeded ? this.#nextWaitedForMs : UNNEEDED_MS
     this.#dueAtMs = this.#nowMs() + delayMs
     this.#timer = this.#runtime.timers.set(delayMs, () => void this.#probe(), 'background')
   }
@@ -69,7 +89,7 @@ export class Prober {
   async #probe(): Promise<void> {
     this.#timer = undefined
     // A port that is closed for a few milliseconds must not cost everybody who waits a quarter of a second.
-    if (this.#isWaitedFor()) this.#nextWaitedForMs = Math.min(this.#nextWaitedForMs * 2, WAITED_FOR_MS)
+    if (this.#isNeeded) this.#nextWaitedForMs = Math.min(this.#nextWaitedForMs * 2, WAITED_FOR_MS)
     this.#probing = true
     const found = await this.#calls.probe()
     this.#probing = false
@@ -78,6 +98,9 @@ export class Prober {
     else if (found === 'answers' && this.#wasAway) {
       this.#wasAway = false
       this.#backend.returned()
+      const woken = [...this.#sleepers]
+      this.#sleepers.clear()
+      for (const wake of woken) wake()
     }
     this.#watch()
   }

@@ -75,6 +75,7 @@ export function networkVerdict(failure: Failure & { kind: 'network' }, attempted
     retry: 'anywhere',
     prompt: true,
     staleSockets: !refused,
+    away: refused ? 'seen' : 'maybe',
     memoryLost: 'all',
     ...(refused && { sameAfterMs: REFUSED_SAME_AFTER_MS }),
   }

@@ -35,6 +35,8 @@ export interface Verdict {
   readonly sameAfterMs?: number
   /** This model is not sent to this backend for that long, unless there is no other. */
   readonly avoidModelMs?: number
+  /** No connection could be made: nobody was there (`seen`); or it broke, as it does when a backend goes (`maybe`). */
+  readonly away?: 'seen' | 'maybe'
   /** The pool's idle sockets may be dead too: the next attempt needs a fresh one. */
   readonly staleSockets?: boolean
   /** The model's runner died of this request or with it (F7, F8); a connection that broke or a proxy's words are none. */

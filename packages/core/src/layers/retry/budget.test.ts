@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 
 import { RetryBudget } from './budget.ts'
 
-function takeAll(budget: RetryBudget, most = 1_000): number {
+function takeAll(budget: RetryBudget, most = 1_000, tenant?: string): number {
   let taken = 0
-  while (taken < most && budget.take()) taken++
+  while (taken < most && budget.take(tenant)) taken++
   return taken
 }
 
@@ -42,5 +42,44 @@ describe('the retry budget', () => {
 
   it('of 0 is off', () => {
     expect(takeAll(new RetryBudget(0), 500)).toBe(500)
+  })
+
+  it('of one tenant that is used up leaves the others theirs', () => {
+    const budget = new RetryBudget(500)
+    // Successes of others fill the bucket of the process meanwhile.
+    let taken = 0
+    for (let calls = 0; calls < 1_000; calls++) {
+      for (let drops = 0; drops < 5; drops++) budget.refill('good')
+      if (budget.take('bad')) taken++
+    }
+    expect(taken).toBe(100)
+    expect(budget.take('good')).toBe(true)
+    expect(budget.take()).toBe(true)
+    for (let answers = 0; answers < 5; answers++) budget.refill('bad')
+    expect(takeAll(budget, 1_000, 'bad')).toBe(1)
+  })
+
+  it('of the process bounds what all tenants take together', () => {
+    const budget = new RetryBudget(500)
+    let taken = 0
+    for (let tenant = 0; tenant < 1_000; tenant++) if (budget.take(`tenant ${tenant}`)) taken++
+    expect(taken).toBe(100)
+    expect(budget.take()).toBe(false)
+  })
+
+  it('takes nothing from one bucket when the other has not enough', () => {
+    const budget = new RetryBudget(10)
+    expect(takeAll(budget, 10, 'a')).toBe(2)
+    expect(budget.take('b')).toBe(false)
+    for (let answers = 0; answers < 10; answers++) budget.refill()
+    // Had the refusal cost b something, one of these two would fail.
+    expect(takeAll(budget, 10, 'b')).toBe(2)
+  })
+
+  it('of a tenant never holds more than its size', () => {
+    const budget = new RetryBudget(10)
+    budget.take('a')
+    for (let answers = 0; answers < 1_000; answers++) budget.refill('a')
+    expect(takeAll(budget, 10, 'a')).toBe(2)
   })
 })

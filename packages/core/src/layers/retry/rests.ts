@@ -20,7 +20,7 @@ export class Rests {
 
   /** Until one of the backends that may be asked after this failure wants to be; 0 when one does now. */
   leftMs(failed: string, retry: 'elsewhere' | 'anywhere' | 'never', nowMs: number): number {
-    const others = this.#at(nowMs).filter((backend) => backend !== failed)
+    const others = this.at(nowMs).filter((backend) => backend !== failed)
     if (this.#hasOther([failed, ...others])) return 0
     const asked = [...(retry === 'elsewhere' ? [] : [failed]), ...(this.#hasOther([failed]) ? others : [])]
     return Math.min(...asked.map((backend) => Math.max(0, (this.#untilMsByBackend.get(backend) ?? 0) - nowMs)))
@@ -31,11 +31,12 @@ export class Rests {
    * just failed and those that still rest; at the worst, those that still rest.
    */
   exclude(tried: readonly string[], failed: string, atMs: number): ReadonlySet<string> {
-    const resting = this.#at(atMs)
+    const resting = this.at(atMs)
     return new Set([tried, [failed, ...resting], resting].find(this.#hasOther) ?? [failed])
   }
 
-  #at(nowMs: number): string[] {
+  /** Those that still rest at that time. */
+  at(nowMs: number): string[] {
     return [...this.#untilMsByBackend].flatMap(([backend, untilMs]) => (untilMs > nowMs ? [backend] : []))
   }
 }

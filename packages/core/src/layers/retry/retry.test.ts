@@ -7,9 +7,11 @@ import type { SurefootConfig } from '../../config/config.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
+import type { AwaitReturn } from '../../backends/returns.ts'
 import type { Call, CallContext, Delta, Final, Reply, Service } from '../../service.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import type { TelemetryEvent } from '../../telemetry/telemetry.ts'
+import { RetryBudget } from './budget.ts'
 import { createRetry } from './retry.ts'
 
 const REQUEST = { messages: [{ role: 'user', content: 'What is water?' }] }
@@ -59,6 +61,8 @@ interface RigOptions {
   readonly backends?: readonly string[]
   readonly deadlineMs?: number
   readonly buffered?: boolean
+  readonly awaitReturn?: AwaitReturn
+  readonly budget?: RetryBudget
 }
 
 /**
@@ -104,6 +108,8 @@ function createRig(scripts: readonly Script[], options: RigOptions = {}) {
   const layer = createRetry(config, {
     runtime: time,
     telemetry,
+    awaitReturn: options.awaitReturn,
+    ...(options.budget !== undefined && { budget: options.budget }),
     hasOther: (_model, than) => [...usable].some((name) => !than.has(name)),
   })
   const service = layer(next)
@@ -306,7 +312,118 @@ describe('an abort while it waits', () => {
   })
 })
 
+describe('a sleep because a backend was away', () => {
+  /** What the calls that sleep are looked after for, and how they are woken. */
+  function createReturns() {
+    const sleeping = new Set<{ readonly absent: Record<string, string>; readonly wake: (backend?: string) => void }>()
+    const awaitReturn: AwaitReturn = (_model, absent, _tried, wake) => {
+      const one = { absent: Object.fromEntries(absent), wake }
+      sleeping.add(one)
+      return () => sleeping.delete(one)
+    }
+    return {
+      awaitReturn,
+      sleeping: () => [...sleeping].map(({ absent }) => absent),
+      back: (backend?: string): void => {
+        for (const { wake } of sleeping) wake(backend)
+      },
+    }
+  }
+
+  it('ends as soon as it is back', async () => {
+    const returns = createReturns()
+    const rig = createRig([REFUSED, REFUSED, WATER], { awaitReturn: returns.awaitReturn })
+    const answered = rig.service(CALL, rig.context)
+    await rig.time.advance(300)
+    expect(returns.sleeping()).toEqual([{ a: 'seen' }])
+    returns.back('a')
+    await rig.time.advance(0)
+    expect(atMs(rig)).toEqual([0, 10, 300])
+    expect(rig.time.pendingTimers).toBe(0)
+    expect(returns.sleeping()).toEqual([])
+    await (await answered).body.next()
+  })
+
+  it('lasts its full time otherwise', async () => {
+    const returns = createReturns()
+    const rig = createRig([REFUSED, REFUSED, WATER], { awaitReturn: returns.awaitReturn })
+    expect(await rig.run()).toBe('Water is wet.')
+    expect(atMs(rig)).toEqual([0, 10, 1_010])
+    expect(returns.sleeping()).toEqual([])
+  })
+
+  it('does not end for one that has not been away', async () => {
+    for (const failure of [CRASH, busyFor(), SILENT, MISTAKE]) {
+      const returns = createReturns()
+      const rig = createRig([failure], { awaitReturn: returns.awaitReturn, deadlineMs: 10_000 })
+      const run = rig.run()
+      expect(returns.sleeping()).toEqual([])
+      await run
+    }
+  })
+
+  it('that is ended in vain again and again is not ended faster than every 250 ms', async () => {
+    const returns = createReturns()
+    const rig = createRig([REFUSED], { awaitReturn: returns.awaitReturn })
+    rig.service(CALL, rig.context).catch(() => {})
+    for (let passed = 0; passed < 3_000; passed++) {
+      returns.back('a')
+      await rig.time.advance(1)
+    }
+    const gaps = atMs(rig).map((when, index, all) => when - (all[index - 1] ?? 0))
+    expect(gaps.slice(0, 8)).toEqual([0, 10, 10, 20, 40, 80, 160, 250])
+    expect(Math.min(...gaps.slice(7))).toBe(250)
+  })
+
+  it('leads to the one that is back, past those that are away and those that want rest', async () => {
+    const returns = createReturns()
+    const scripts = [busyFor(20_000), REFUSED, REFUSED, WATER]
+    const rig = createRig(scripts, { backends: ['a', 'b', 'c'], awaitReturn: returns.awaitReturn })
+    rig.service(CALL, rig.context).catch(() => {})
+    await rig.time.advance(1_200)
+    expect(where(rig)).toBe('abc')
+    expect(returns.sleeping()).toEqual([{ b: 'seen', c: 'seen' }])
+    returns.back('c')
+    await rig.time.advance(0)
+    expect(where(rig)).toBe('abcc')
+  })
+
+  it('ends also when another backend may be asked', async () => {
+    const returns = createReturns()
+    const rig = createRig([REFUSED, REFUSED, WATER], { backends: ['a'], awaitReturn: returns.awaitReturn })
+    rig.service(CALL, rig.context).catch(() => {})
+    await rig.time.advance(500)
+    returns.back()
+    await rig.time.advance(0)
+    expect(atMs(rig)).toEqual([0, 10, 500])
+  })
+
+  it('ends with an abort, and leaves nothing', async () => {
+    const returns = createReturns()
+    const rig = createRig([REFUSED], { awaitReturn: returns.awaitReturn })
+    const ended = rig.service(CALL, rig.context)
+    ended.catch(() => {})
+    await rig.time.advance(500)
+    rig.controller.abort('left')
+    await expect(ended).rejects.toBe('left')
+    expect(rig.time.pendingTimers).toBe(0)
+    expect(returns.sleeping()).toEqual([])
+  })
+})
+
 describe('the budget', () => {
+  it('of a tenant is its own', async () => {
+    const budget = new RetryBudget(10)
+    const rig = createRig([CRASH], { budget, config: { maxRetries: 1 } })
+    const attempts = async (tenant: string): Promise<number> => {
+      const before = rig.attempts.length
+      await rig.service({ ...CALL, tenant }, rig.context).catch(() => {})
+      for (let answers = 0; answers < 10; answers++) budget.refill()
+      return rig.attempts.length - before
+    }
+    expect([await attempts('a'), await attempts('a'), await attempts('a'), await attempts('b')]).toEqual([2, 2, 1, 2])
+  })
+
   it('is charged by costly failures alone, and refilled by answers', async () => {
     const rig = createRig([RESET], { config: { retryBudget: 5 }, deadlineMs: 4_000 })
     await rig.run()

@@ -1,7 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 
+import type { AwaitReturn } from '../../backends/returns.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { wait } from '../../runtime/wait.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import type { Call, CallContext, Layer, Reply, Service } from '../../service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
@@ -11,6 +11,7 @@ import { RetryLadder } from './decide.ts'
 import type { RetryOptions } from './decide.ts'
 import { Rests } from './rests.ts'
 import type { HasOther } from './rests.ts'
+import { Sleeper } from './sleep.ts'
 
 /** What the layer is built with. */
 export interface RetryDeps {
@@ -18,6 +19,10 @@ export interface RetryDeps {
   readonly telemetry: Telemetry
   /** Whether a backend other than those would take an attempt for this model now. */
   readonly hasOther: (model: string, than: ReadonlySet<string>) => boolean
+  /** @default one of its own, of the configured size */
+  readonly budget?: RetryBudget
+  /** @default nobody looks after a backend that is away, and every sleep lasts its full time */
+  readonly awaitReturn?: AwaitReturn | undefined
 }
 
 /**
@@ -25,30 +30,33 @@ export interface RetryDeps {
  * answer whole is given the same care to its last token. Refusals of our own queue, aborts and deadlines pass through.
  */
 export function createRetry(options: RetryOptions & { readonly retryBudget: number }, deps: RetryDeps): Layer {
-  const budget = new RetryBudget(options.retryBudget)
+  const { budget = new RetryBudget(options.retryBudget) } = deps
   return (next) => async (call, context) => {
     const ladder = new RetryLadder(options)
     const hasOther: HasOther = (than) => deps.hasOther(call.model, new Set(than))
     const rests = new Rests(hasOther)
+    const sleeper = new Sleeper(deps.runtime.timers, deps.awaitReturn)
     let exclude: ReadonlySet<string> = context.exclude
     let { reason } = context
     for (let attempt = context.attempt; ; attempt++) {
       try {
         const reply = await answer(next, call, { ...context, attempt, reason, exclude })
-        budget.refill()
+        budget.refill(call.tenant)
         return reply
       } catch (failure) {
         if (!(failure instanceof AttemptFailure)) throw withAttempts(failure, attempt - 1)
         const { verdict, backend } = failure
         const nowMs = deps.runtime.clock.monotonicMs()
         rests.ask(backend, verdict.sameAfterMs, nowMs)
+        sleeper.failed(backend, verdict)
+        const restMs = rests.leftMs(backend, verdict.retry, nowMs)
         const decision = ladder.decide(verdict, {
           hasOther: hasOther([backend]),
-          restMs: rests.leftMs(backend, verdict.retry, nowMs),
+          restMs,
           leftMs: context.deadlineAtMs - nowMs,
           random: deps.runtime.random.next(),
         })
-        const again = decision.retry && (!decision.costly || budget.take())
+        const again = decision.retry && (!decision.costly || budget.take(call.tenant))
         deps.telemetry.emit({
           type: 'attempt-fail',
           id: context.id,
@@ -59,9 +67,14 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           ...(again && { waitMs: decision.waitMs }),
         })
         if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: attempt }) }, backend)
-        exclude = rests.exclude([...exclude, backend], backend, nowMs + decision.waitMs)
+        const tried = new Set([...exclude, backend])
+        exclude = rests.exclude([...tried], backend, nowMs + decision.waitMs)
         reason = verdict.error.code
-        if (decision.waitMs > 0) await wait(deps.runtime.timers, decision.waitMs, context.signal)
+        const { waitMs } = decision
+        if (waitMs === 0) continue
+        const isBack = await sleeper.sleep({ model: call.model, waitMs, restMs, tried, signal: context.signal })
+        // The one that is back is asked, however it failed before; those that are still away or want rest are not.
+        if (isBack) exclude = new Set([...sleeper.absent.keys(), ...rests.at(deps.runtime.clock.monotonicMs())])
       }
     }
   }
