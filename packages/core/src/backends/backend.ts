@@ -46,6 +46,8 @@ export class Backend {
   readonly breaker: Breaker
   readonly slots: Slots
   readonly pace: Pace = new Pace()
+  /** What the tags of its models stood for when its list was last read. */
+  digests: ReadonlyMap<string, string> = new Map()
   readonly models: ModelStates = new ModelStates()
   readonly liveness: Liveness = new Liveness()
   readonly gpu: GpuUse = new GpuUse()

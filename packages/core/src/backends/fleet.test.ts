@@ -113,3 +113,33 @@ describe('which backends may be asked', () => {
     expect(told).toBe(2)
   })
 })
+
+describe('a tag that stands for another digest', () => {
+  const set = (rig: ReturnType<typeof createRig>, digests: Readonly<Record<string, string>>): void => {
+    for (const [name, digest] of Object.entries(digests)) rig.of(name).digests = new Map([[MODEL, digest]])
+  }
+
+  it('is another model: the one that most have counts, the first one among equals', () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'old', b: 'new', c: 'new' })
+    expect(rig.usable()).toBe('bc')
+    set(rig, { c: 'old' })
+    expect(rig.usable()).toBe('ac')
+    set(rig, { a: '1', b: '2', c: '3' })
+    expect(rig.usable()).toBe('a')
+  })
+
+  it('is not asked either when the others are away', () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'old', b: 'new', c: 'new' })
+    rig.down('b')
+    rig.down('c')
+    expect(rig.usable()).toBe('')
+  })
+
+  it('is not assumed of a backend whose list was never read', () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'new', b: 'new' })
+    expect(rig.usable()).toBe('abc')
+  })
+})

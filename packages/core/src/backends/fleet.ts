@@ -1,4 +1,5 @@
 import type { Backend } from './backend.ts'
+import { withSameDigest } from './digest-vote.ts'
 
 /** All backends, and the questions that take more than one of them to answer. They come and go while it runs. */
 export class Fleet {
@@ -38,22 +39,23 @@ export class Fleet {
 
   /** No other backend can take a call for this model: this one is tried sooner than it would be among several. */
   isLast(backend: Backend, model: string): boolean {
-    return this.#backends.every((other) => other === backend || !other.isUsable(model, false))
+    return this.#holding(model).every((other) => other === backend || !other.isUsable(model, false))
   }
 
   /** The backends an attempt for this model may go to, whether or not a slot is free. */
   usable(model: string): Backend[] {
-    const usable = this.#backends.filter((backend) => backend.isUsable(model, false))
+    const holding = this.#holding(model)
+    const usable = holding.filter((backend) => backend.isUsable(model, false))
     // Where one is usable no other is the last; where none is, each of them is.
     return this.#preferred(
-      usable.length > 0 ? usable : this.#backends.filter((backend) => backend.isUsable(model, true)),
+      usable.length > 0 ? usable : holding.filter((backend) => backend.isUsable(model, true)),
       model,
     )
   }
 
   /** Whether a backend other than those would take an attempt. */
   hasOther(model: string, than: ReadonlySet<string>): boolean {
-    const usable = this.#backends.filter((backend) => backend.isUsable(model, false))
+    const usable = this.#holding(model).filter((backend) => backend.isUsable(model, false))
     return this.#preferred(usable, model).some((backend) => !than.has(backend.name))
   }
 
@@ -81,6 +83,11 @@ export class Fleet {
     const isPanic = this.#backends.filter((backend) => backend.suspect !== undefined).length * 2 > this.#backends.length
     const firm = isPanic ? usable : orAll(usable, (backend) => backend.suspect === undefined)
     return orAll(firm, (backend) => this.fellToCpuAtMs(backend, model) === undefined)
+  }
+
+  /** Those that stand for the same model by that name. */
+  #holding(model: string): readonly Backend[] {
+    return this.#backends.length < 2 ? this.#backends : withSameDigest(this.#backends, model)
   }
 
   #listenTo(backend: Backend): void {

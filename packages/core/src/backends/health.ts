@@ -119,6 +119,9 @@ export class HealthCache {
     const { model } = this.#options
     const installed = tags.ok ? tags.value.models.map(({ name }) => name) : undefined
     const inMemory = ps.ok ? ps.value.models.map(({ name }) => name) : undefined
+    if (tags.ok) {
+      this.#backend.digests = new Map(tags.value.models.map(({ name, digest }) => [canonicalModel(name), digest]))
+    }
     if (ps.ok) this.#backend.gpu.observed(ps.value.models, this.#nowMs())
     this.#learn(inMemory, installed, startedAtMs)
     const problem = problemOf(url, this.#options.model, installed, inMemory)
