@@ -189,6 +189,14 @@ describe('a load that fails', () => {
     expect(rig.ollama.seen).toMatchObject([{ wasCut: true }])
     expect(rig.time.pendingTimers).toBe(0)
   })
+
+  it('a look that hangs leaves no timer when all is closed', () => {
+    const rig = createRig()
+    rig.ollama.connection.calls.json = () => new Promise(() => {})
+    rig.backend.want('llama3.2')
+    rig.loader.close()
+    expect(rig.time.pendingTimers).toBe(0)
+  })
 })
 
 describe('what was in memory', () => {

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts'
 import type { LoadOptions } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { lookIntoMemory } from './memory-look.ts'
@@ -42,7 +42,8 @@ export interface LoaderDeps {
  */
 export class Loader {
   readonly #deps: LoaderDeps
-  readonly #looking = new Set<string>()
+  /** The looks under way, each with the end of its time. */
+  readonly #looking = new Map<string, Timer>()
   readonly #meanMs = new BoundedMap<string, number>(MOST_MODELS)
   #load: { readonly model: string; readonly sinceMs: number; readonly request: SingleRequest } | undefined
   #closed = false
@@ -88,15 +89,16 @@ export class Loader {
   close(): void {
     this.#closed = true
     this.#load?.request.cancel()
+    for (const timer of this.#looking.values()) timer.cancel()
   }
 
   async #look(model: string): Promise<void> {
     const { backend, connection, runtime } = this.#deps
-    this.#looking.add(model)
     const tooLong = runtime.timers.set(LOOK_MS, () => {
       backend.models.asked(model, runtime.clock.monotonicMs())
       backend.changed()
     })
+    this.#looking.set(model, tooLong)
     await lookIntoMemory(backend, model, connection.calls, runtime)
     tooLong.cancel()
     this.#looking.delete(model)

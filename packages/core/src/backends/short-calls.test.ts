@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events'
+
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { createShortCalls } from './short-calls.ts'
@@ -53,6 +55,18 @@ describe('a short call', () => {
     })
     expect((await outcome(calls.json('/api/version'))).value).toMatchObject({ message: 'refused' })
     expect(asked).toBe(2)
+  })
+
+  it('ends at once when all is closed, without a second try, and leaves no timer and no listener', async () => {
+    const closed = new AbortController()
+    let asked = 0
+    const calls = createShortCalls((path, signal) => (++asked, hang(path, signal)), closed.signal)
+    const ended = Promise.allSettled([calls.json('/api/ps'), calls.probe()])
+    await vi.advanceTimersByTimeAsync(10)
+    closed.abort()
+    const [read] = await ended
+    expect([read.status, asked, vi.getTimerCount()]).toEqual(['rejected', 2, 0])
+    expect(getEventListeners(closed.signal, 'abort')).toEqual([])
   })
 
   it('ends after 3 s in all, and lets go of the socket', async () => {

@@ -43,7 +43,8 @@ export interface ShortCalls {
   probe(): Promise<ProbeResult>
 }
 
-export function createShortCalls(read: Read): ShortCalls {
+/** @param closed when it aborts, calls end at once and are not tried again. */
+export function createShortCalls(read: Read, closed?: AbortSignal): ShortCalls {
   const once = timeout(PROBE_MS, TimeoutStrategy.Aggressive)
   // The time is outermost: a silent backend must not be waited for once more.
   const patient = wrap(
@@ -62,11 +63,11 @@ export function createShortCalls(read: Read): ShortCalls {
   return {
     json: async (path, force = false) => {
       const policy = force ? patient : careful
-      return JSON.parse(await policy.execute(({ signal }) => readOk(path, signal))) as unknown
+      return JSON.parse(await policy.execute(({ signal }) => readOk(path, signal), closed)) as unknown
     },
     probe: async () => {
       try {
-        const { status } = await once.execute(({ signal }) => read('/api/version', signal))
+        const { status } = await once.execute(({ signal }) => read('/api/version', signal), closed)
         return status === 200 ? 'answers' : 'unclear'
       } catch (cause) {
         return isAway(cause) ? 'away' : 'unclear'
