@@ -6,7 +6,7 @@ import { buildPage, PAGE_FOLDER } from '../src/build-page.ts'
 import { scriptedAnswer } from '../src/mentor/scripted-answers.ts'
 import { readPageFiles, type PageFiles } from '../src/page-files.ts'
 import type { BreakMode } from '../src/shared/demo-api.ts'
-import type { Demo, DemoOptions } from '../src/start-demo.ts'
+import type { DemoOptions } from '../src/start-demo.ts'
 import { startOnOllama, startOnStandIns } from './start.ts'
 
 /** Without a browser the run's last lines say how to get one. */
@@ -19,6 +19,8 @@ describe.skipIf(!canRun)('the page', () => {
   let files: PageFiles
   let page: Page
   let complaints: string[]
+  // Closed after the page, which would complain that its server is gone.
+  let opened: AsyncDisposableStack
 
   beforeAll(async () => {
     await buildPage(() => {})
@@ -27,7 +29,10 @@ describe.skipIf(!canRun)('the page', () => {
   })
   afterAll(() => browser?.close())
 
-  beforeEach(() => openPage({ viewport: { width: 1280, height: 900 } }))
+  beforeEach(async () => {
+    opened = new AsyncDisposableStack()
+    await openPage({ viewport: { width: 1280, height: 900 } })
+  })
   const openPage = async (options: BrowserContextOptions): Promise<void> => {
     page = await browser.newPage(options)
     page.setDefaultTimeout(5000)
@@ -44,13 +49,13 @@ describe.skipIf(!canRun)('the page', () => {
   }
   afterEach(async () => {
     await page.close()
+    await opened.disposeAsync()
     if (complaints.length > 0) throw new Error(`The page complained: ${complaints.join('\n')}`)
   })
 
-  const start = async (options: Partial<DemoOptions> = {}): Promise<Demo> => {
-    const demo = await startOnStandIns({ page: files, config: SETTINGS, ...options })
+  const start = async (options: Partial<DemoOptions> = {}): Promise<void> => {
+    const demo = opened.use(await startOnStandIns({ page: files, config: SETTINGS, ...options }))
     await page.goto(demo.url)
-    return demo
   }
   const ask = (question: string): Promise<void> => page.getByRole('button', { name: question }).click()
   const turn = (): ReturnType<Page['locator']> => page.getByTestId('turn').last()
@@ -63,7 +68,7 @@ describe.skipIf(!canRun)('the page', () => {
   }
 
   it('says who answers, takes a class and shows the whole answer with how it came about', async () => {
-    await using _demo = await start()
+    await start()
     await page.getByText('Stand-in Ollama').waitFor()
     await page.locator('.stairs label', { hasText: '9' }).click()
     await page.getByText('Class 9 with Dr. Meera Nair').waitFor()
@@ -76,7 +81,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('asks what is typed, by keyboard alone, and is honest about what it cannot answer', async () => {
-    await using _demo = await start()
+    await start()
     await page.getByLabel('Your question').fill('Who are you?')
     await page.keyboard.press('Enter')
     await untilTurnIs('whole')
@@ -87,7 +92,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('tells a screen reader the answer once, and never token by token', async () => {
-    await using _demo = await start()
+    await start()
     await ask('What is water?')
     await untilTurnIs('whole')
     const live = page.locator('.notebook [role=status]')
@@ -96,7 +101,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('stops an answer and the generation behind it', async () => {
-    await using parts = await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 })
+    const parts = opened.use(await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 }))
     await page.goto(parts.demo.url)
     await ask('What is water?')
     await untilTurnIs('answering')
@@ -107,7 +112,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('answers when every second request fails, and says how many attempts it took', async () => {
-    await using _demo = await start()
+    await start()
     await breakThings('every-second')
     for (const [index, question] of ['What is water?', 'How do plants grow?', 'How do birds fly?'].entries()) {
       await ask(question)
@@ -118,7 +123,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('answers when a backend hangs', async () => {
-    await using _demo = await start()
+    await start()
     await breakThings('hang')
     for (const [index, question] of ['What is water?', 'How do plants grow?'].entries()) {
       await ask(question)
@@ -128,7 +133,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('shows an answer that was cut as broken, with what arrived and a way to ask again', async () => {
-    await using _demo = await start()
+    await start()
     await breakThings('cut')
     await ask('What is water?')
     await untilTurnIs('broken')
@@ -141,7 +146,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('marks the fallback reply when nothing answers, with what to do, and shows the open breaker', async () => {
-    await using _demo = await start()
+    await start()
     await breakThings('refuse')
     await ask('What is water?')
     await turn().getByText('fallback reply, not from the model').waitFor({ timeout: 15_000 })
@@ -159,7 +164,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('shows both success rates of the reliability test', async () => {
-    await using _demo = await start()
+    await start()
     const says = page.locator('.reliability')
     await says.getByText('press Every 2nd fails first').waitFor()
     await breakThings('every-second')
@@ -173,7 +178,7 @@ describe.skipIf(!canRun)('the page', () => {
 
   it.each(['a desktop', 'a phone'])('keeps to the window of %s however long the conversation grows', async (device) => {
     if (device === 'a phone') await takePhone()
-    await using _demo = await start()
+    await start()
     for (let count = 1; count <= 5; count++) {
       await ask('What is water?')
       await page
@@ -195,7 +200,7 @@ describe.skipIf(!canRun)('the page', () => {
 
   it('is fit for fingers: no keyboard over the answer, nothing too small, the foot line in one', async () => {
     await takePhone()
-    await using _demo = await start()
+    await start()
     await ask('What is water?')
     await untilTurnIs('whole')
     expect(await page.evaluate('document.activeElement.tagName')).not.toBe('TEXTAREA')
@@ -229,7 +234,7 @@ describe.skipIf(!canRun)('the page', () => {
 
   it('measures both sides of the reliability test alike on a phone', async () => {
     await takePhone()
-    await using _demo = await start()
+    await start()
     await page.getByRole('button', { name: /Engine room/ }).click()
     await page.getByRole('button', { name: 'Run the test' }).click()
     await page.locator('.reliability[data-phase=done]').waitFor({ timeout: 15_000 })
@@ -245,7 +250,7 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('shows a free slot as soon as an answer is stopped, not at the next look', async () => {
-    await using parts = await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 })
+    const parts = opened.use(await startOnOllama({ page: files, config: SETTINGS }, { tokensPerSecond: 20 }))
     await page.clock.install()
     await page.goto(parts.demo.url)
     await ask('What is water?')
@@ -260,13 +265,20 @@ describe.skipIf(!canRun)('the page', () => {
   })
 
   it('says of a real Ollama what is so now', async () => {
-    await using parts = await startOnOllama({ page: files, config: SETTINGS })
+    await takePhone()
+    const parts = opened.use(await startOnOllama({ page: files, config: SETTINGS }))
     await page.goto(parts.demo.url)
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    const toEnd = (): Promise<number> =>
+      page.locator('.notebook').evaluate((page) => page.scrollHeight - page.clientHeight - page.scrollTop)
     const who = page.getByTestId('who-answers')
     await who.getByText('Real Ollama').waitFor()
     await parts.ollama.fault({ kind: 'refuse' })
     await who.getByText('No Ollama answers').waitFor({ timeout: 10_000 })
     expect(await who.textContent()).toContain(`at ${parts.ollama.url}`)
+    // The longer note has taken room from the notebook, which still shows its end.
+    await expect.poll(toEnd).toBeLessThan(1)
     await parts.ollama.fault(undefined)
     await who.getByText('Real Ollama').waitFor({ timeout: 10_000 })
     expect(await who.textContent()).not.toContain('ollama serve')
@@ -275,7 +287,7 @@ describe.skipIf(!canRun)('the page', () => {
   it.each(['light', 'dark'] as const)('fits a phone in the %s scheme, and leads to the engine room', async (scheme) => {
     await page.setViewportSize({ width: 375, height: 812 })
     await page.emulateMedia({ colorScheme: scheme })
-    await using _demo = await start()
+    await start()
     const overflow = (): Promise<unknown> => page.evaluate('document.documentElement.scrollWidth - innerWidth')
     await ask('What is water?')
     await untilTurnIs('whole')

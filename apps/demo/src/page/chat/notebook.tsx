@@ -28,6 +28,16 @@ export function Notebook({ turns, teacher, origin, say, onAgain }: NotebookProps
   useLayoutEffect(() => {
     if (follows.current) page.current?.scrollTo({ top: page.current.scrollHeight })
   }, [turns])
+  useEffect(() => {
+    const notebook = page.current
+    if (notebook === null) return undefined
+    // A keyboard that comes up or a note in the head takes room from the end, which is what one reads.
+    const resized = new ResizeObserver(() => {
+      if (follows.current) notebook.scrollTo({ top: notebook.scrollHeight })
+    })
+    resized.observe(notebook)
+    return () => resized.disconnect()
+  }, [])
 
   const canAsk = !turns.some(isRunning)
   return (
