@@ -67,18 +67,36 @@ describe('silence', () => {
   })
 
   it("is not the backend's when the reader takes its time", async () => {
-    await using pair = await startPair({ answerTokens: 50_000, answers: {} }, { timeoutMs: 200 })
+    await using pair = await startPair({ answerTokens: 50_000, answers: {} }, { timeoutMs: 500 })
     const { surefoot } = pair
     let text = ''
     let paused = false
     for await (const event of surefoot.run('hi')) {
       if (event.type !== 'delta') continue
       text += event.text
-      if (!paused) await pause(700)
+      if (!paused) await pause(1_000)
       paused = true
     }
     expect(text.startsWith('You asked: hi')).toBe(true)
     expect((await surefoot.backends())[0]!).toMatchObject({ attempts: { succeeded: 1, failed: 0, neutral: 0 } })
+  })
+})
+
+describe('a backend that hangs', () => {
+  it('opens the breaker also where the deadline is as long as the patience', async () => {
+    await using pair = await startPair({}, { preset: 'guide', timeoutMs: 300 })
+    const { ollama, surefoot } = pair
+    await surefoot.chat('warm up', { deadlineMs: 10_000 })
+    await ollama.fault(faults.hang())
+    for (let call = 0; call < 5; call++) {
+      expect((await failureOf(surefoot.chat('hi'))).code).toBe('DEADLINE_EXCEEDED')
+    }
+    const [backend] = await surefoot.backends()
+    expect(backend).toMatchObject({
+      breaker: { state: 'open', reason: 'RESPONSE_TIMEOUT' },
+      attempts: { succeeded: 1, failed: 5, neutral: 0 },
+    })
+    expect((await failureOf(surefoot.chat('hi'))).code).toBe('BREAKER_OPEN')
   })
 })
 

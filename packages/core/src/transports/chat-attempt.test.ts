@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 
+import { SurefootError } from '@surefoot/protocol'
 import { createVirtualTime } from '@surefoot/testing'
 import type { Dispatcher } from 'undici'
 import { describe, expect, it } from 'vitest'
@@ -21,11 +22,12 @@ const line = (content: string): string =>
   `{${BASE},"message":{"role":"assistant","content":"${content}"},"done":false}\n`
 const LAST = `{${BASE},"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}\n`
 
-function createRig({ residency = 'unknown' as Residency, request = {} } = {}) {
+function createRig({ residency = 'unknown' as Residency, request = {}, behind = false } = {}) {
   const time = createVirtualTime()
   const config = readConfig({ backends: 'http://a:1' })
   const backend = new Backend('http://a:1', config, time, createTelemetry())
   if (residency !== 'unknown') backend.models.observed('llama3.2', residency, 0)
+  if (behind) backend.lease('llama3.2')
   const abort = new AbortController()
   const events: unknown[] = []
   const told: string[] = []
@@ -310,6 +312,72 @@ describe('silence', () => {
   })
 })
 
+describe('a deadline', () => {
+  const DEADLINE = new SurefootError({ code: 'DEADLINE_EXCEEDED', message: 'No whole answer within 60 s.' })
+  const FAILED = { succeeded: 0, failed: 1, neutral: 0 }
+  const NEUTRAL = { succeeded: 0, failed: 0, neutral: 1 }
+
+  it.each([
+    ['of a backend that was silent as long as it is waited for is a failure of it', 59_900, FAILED],
+    ['that was short proves nothing', 10, NEUTRAL],
+    ['of an attempt that began late proves nothing', 30_000, NEUTRAL],
+  ])('%s', async (_name, silentMs, attempts) => {
+    const rig = createRig({ residency: 'in-memory' })
+    await rig.time.advance(silentMs)
+    rig.abort.abort(DEADLINE)
+    await expect(rig.reply).rejects.toBe(DEADLINE)
+    expect(rig.told).toContain('cut')
+    expect(rig.backend.attempts).toEqual(attempts)
+    rig.expectGone()
+  })
+
+  it('in the middle counts by the silence since the last token alone', async () => {
+    for (const [silentMs, attempts] of [
+      [59_000, FAILED],
+      [1_000, NEUTRAL],
+    ] as const) {
+      const rig = createRig()
+      rig.answer()
+      rig.send(line('x'))
+      await rig.time.advance(59_000)
+      rig.send(line('x'))
+      await rig.time.advance(silentMs)
+      rig.abort.abort(DEADLINE)
+      await expect(rig.text()).rejects.toBe(DEADLINE)
+      expect(rig.backend.attempts).toEqual(attempts)
+      rig.expectGone()
+    }
+  })
+
+  it('that a reader has run into who takes its time is not held against the backend', async () => {
+    const rig = createRig()
+    rig.answer()
+    for (let count = 0; count < 300; count++) rig.send(line('x'))
+    await rig.time.advance(100_000)
+    rig.abort.abort(DEADLINE)
+    expect(rig.backend.attempts).toEqual(NEUTRAL)
+    rig.expectGone()
+  })
+
+  it('during a load leaves the load alone', async () => {
+    const rig = createRig()
+    rig.found = 'loading'
+    await rig.time.advance(59_900)
+    rig.abort.abort(DEADLINE)
+    expect(rig.backend.slots.held).toBe(1)
+    rig.answer()
+    expect(rig.backend.attempts).toEqual(NEUTRAL)
+    rig.expectGone()
+  })
+
+  it("of an attempt in the backend's own queue proves nothing", async () => {
+    const rig = createRig({ residency: 'in-memory', behind: true })
+    await rig.time.advance(59_900)
+    rig.abort.abort(DEADLINE)
+    expect(rig.backend.attempts).toEqual(NEUTRAL)
+  })
+})
+
 describe('a caller who leaves', () => {
   it('cuts the generation at once; that is held against nobody', async () => {
     const rig = createRig({ residency: 'in-memory' })
@@ -348,6 +416,30 @@ describe('a caller who leaves', () => {
     expect(rig.told).toContain('cut')
     rig.expectGone()
     expect(rig.backend.attempts).toEqual({ succeeded: 0, failed: 0, neutral: 1 })
+  })
+
+  it('during a load that fails learns nothing of it, but the failure counts', async () => {
+    const ends: ((rig: ReturnType<typeof createRig>) => unknown)[] = [
+      (rig) => rig.breakOff('ECONNRESET'),
+      (rig) => {
+        rig.answer(500)
+        rig.send('{"error":"unexpected EOF"}')
+        rig.end()
+      },
+      async (rig) => {
+        rig.found = 'loading'
+        await rig.time.advance(700_000)
+      },
+    ]
+    for (const end of ends) {
+      const rig = createRig({ residency: 'absent' })
+      const reason = new Error('left')
+      rig.abort.abort(reason)
+      await end(rig)
+      await expect(rig.reply).rejects.toBe(reason)
+      expect(rig.backend.attempts).toEqual({ succeeded: 0, failed: 1, neutral: 0 })
+      rig.expectGone()
+    }
   })
 
   it('before it began sends nothing', async () => {

@@ -1,8 +1,10 @@
+import { SurefootError } from '@surefoot/protocol'
 import type { Dispatcher } from 'undici'
 
 import type { AttemptEnd, Lease } from '../backends/lease.ts'
 import type { Connection } from '../connection.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
+import { classify } from '../outcome/classify.ts'
 import type { Judge } from '../outcome/crashes.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -98,13 +100,15 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#status = status
     const nowMs = this.#deps.runtime.clock.nowMs()
     this.#error = status === 200 ? undefined : new ErrorBody(status, headers['retry-after'], nowMs)
-    if (status > 200) this.#patience.refused()
+    if (status > 200) return this.#patience.refused()
+    if (!this.#settled) return
     // The caller had left while the model was being loaded: now it is loaded, and the generation can be cut.
-    if (this.#settled && !this.#released) this.#socket.cut(new DOMException('Aborted', 'AbortError'))
+    this.#release({ kind: 'left' })
+    this.#socket.cut(new DOMException('Aborted', 'AbortError'))
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#settled && this.#final === undefined) return
+    if (this.#released) return
     const heardAtMs = this.#patience.heard()
     if (this.#gotToken) this.#deps.lease.backend.liveness.tokenAtMs = heardAtMs
     if (this.#error !== undefined) {
@@ -123,7 +127,6 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
     if (this.#final !== undefined) return this.#release({ kind: 'whole' })
-    if (this.#settled) return this.#release({ kind: 'left' })
     if (this.#error !== undefined) return this.#failStatus(this.#error)
     this.#fail({ kind: 'network', cause, gotBytes: this.#status !== 0, gotToken: this.#gotToken })
   }
@@ -202,15 +205,18 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   /** The caller has gone: it is released at once; the generation is cut, but a load is left to end (F5). */
   #leave(reason: unknown): void {
     if (this.#settled) return
+    const silentMs = isDeadline(reason) ? this.#patience.overdueMs : undefined
     this.#settled = true
     this.#stopListening()
     this.#answer.reject(reason)
     this.#body.fail(reason)
     const loading = this.#status === 0 && this.#patience.mayBeLoading
     if (loading && this.#socket.isOpen) return
-    this.#patience.stop()
-    this.#socket.cut(reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError'))
+    const cut = reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError')
+    // A deadline that is no longer than the patience must not hide that the backend hangs.
+    if (silentMs !== undefined) return this.#failUnseen({ kind: 'silence', silentMs, gotToken: this.#gotToken }, cut)
     this.#release({ kind: 'left' })
+    this.#socket.cut(cut)
   }
 
   #failStatus(error: ErrorBody): void {
@@ -219,11 +225,12 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   #fail(failure: Failure): void {
     const { lease, call, connection, context, judge } = this.#deps
-    if (this.#settled) {
-      // Nobody waits any more; only the lease is still held.
-      this.#socket.cut(new DOMException('Aborted', 'AbortError'))
-      return this.#release({ kind: 'left' })
+    if (this.#released) return
+    if (this.#final !== undefined) {
+      this.#release({ kind: 'whole' })
+      return this.#socket.cut(new DOMException('The answer is whole', 'AbortError'))
     }
+    if (this.#settled) return this.#failUnseen(failure, new DOMException('Aborted', 'AbortError'))
     this.#settled = true
     const verdict = judge(failure, { backend: lease.backend.name, model: call.model }, context)
     const error = new AttemptFailure(verdict, lease.backend.name)
@@ -234,6 +241,15 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     this.#socket.cut(error)
     this.#answer.reject(error)
     this.#body.fail(error)
+  }
+
+  /** The caller is not told any more; what it says of the backend is true all the same. */
+  #failUnseen(failure: Failure, cut: Error): void {
+    const { lease, call, connection } = this.#deps
+    const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
+    if (verdict.staleSockets === true) connection.renew()
+    this.#release({ kind: 'failed', verdict })
+    this.#socket.cut(cut)
   }
 
   #release(end: AttemptEnd): void {
@@ -251,4 +267,9 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   #elapsedMs(): number {
     return this.#deps.runtime.clock.monotonicMs() - this.#startedAtMs
   }
+}
+
+/** Our own limit for the whole call, unlike an abort, which says nothing of the backend. */
+function isDeadline(reason: unknown): boolean {
+  return SurefootError.is(reason) && reason.code === 'DEADLINE_EXCEEDED'
 }

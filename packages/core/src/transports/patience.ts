@@ -4,6 +4,8 @@ import { SilenceWatch } from './silence-watch.ts'
 
 /** After this much silence it is found out whether the model is being loaded. */
 const LOOK_AFTER_MS = 1_000
+/** A deadline as long as the patience, and counted from a little earlier, cuts an attempt that was silent for this share of it. */
+const OVERDUE_SHARE = 0.9
 /** The body of a refusal comes with its status; only its words are lost when it does not. */
 const REFUSAL_MS = 1_000
 
@@ -43,6 +45,7 @@ export class Patience {
   #looked: 'no' | 'early' | 'at the limit' = 'no'
   #waitingFor: 'first token' | 'next token' | 'end of a refusal' = 'first token'
   #toldLoading = false
+  #paused = false
   #stopped = false
 
   constructor(deps: PatienceDeps) {
@@ -60,6 +63,14 @@ export class Patience {
     // What was found out is forgotten after a while, but a load takes minutes.
     if (residency === 'unknown') return this.#toldLoading
     return residency === 'absent' || residency === 'loading'
+  }
+
+  /** How long it has been silent, once that is about as long as it is waited for and nothing is known that excuses it. */
+  get overdueMs(): number | undefined {
+    if (this.#paused || this.#waitingFor === 'end of a refusal') return undefined
+    if (this.#waitingFor === 'first token' && (this.mayBeLoading || this.#deps.queuedInside())) return undefined
+    const { silentMs } = this.#watch
+    return silentMs >= this.#deps.limits.quietMs * OVERDUE_SHARE ? silentMs : undefined
   }
 
   /** The request goes out: what is known already is told. */
@@ -84,10 +95,12 @@ export class Patience {
 
   /** While the reader takes its time, the backend's silence is our own doing. */
   pause(): void {
+    this.#paused = true
     this.#watch.stop()
   }
 
   resume(): void {
+    this.#paused = false
     if (this.#stopped) return
     this.#watch.heard()
     this.#watch.again()
@@ -100,6 +113,7 @@ export class Patience {
 
   /** Until now the timer stood for something else, or for nothing while a look was under way. */
   #goOnWith(waitingFor: 'next token' | 'end of a refusal'): void {
+    if (this.#waitingFor === waitingFor) return
     this.#waitingFor = waitingFor
     this.#watch.heard()
     this.#watch.again()

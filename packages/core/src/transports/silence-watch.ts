@@ -26,6 +26,11 @@ export class SilenceWatch {
     return this.#heardAtMs
   }
 
+  /** For how long nothing has been heard. */
+  get silentMs(): number {
+    return this.#runtime.clock.monotonicMs() - this.#heardAtMs
+  }
+
   /** Sets the timer by the present limit, after the limit has changed. */
   again(): void {
     this.#timer.cancel()
@@ -37,7 +42,7 @@ export class SilenceWatch {
   }
 
   #check(): void {
-    const silentMs = this.#runtime.clock.monotonicMs() - this.#heardAtMs
+    const { silentMs } = this
     const leftMs = this.#limitMs() - silentMs
     // A timer may fire a fraction of a millisecond early.
     if (leftMs < 1) this.#onSilent(silentMs)
