@@ -62,6 +62,7 @@ export class World {
   readonly #breakerChecks: BreakerChecks
   readonly #callOf = new WeakMap<Exchange, CallRecord>()
   readonly #open = new Map<ModelledOllama, Set<Exchange>>()
+  readonly #attemptListeners: ((backend: number) => void)[] = []
   readonly #callListeners: ((call: CallRecord) => void)[] = []
   #nextId = 0
   #startedAtCpuMs = 0
@@ -79,7 +80,7 @@ export class World {
     )
     const given = { logLevel: 'silent' as const, ...config, backends: ollamas.map(({ url }) => url) }
     this.config = readConfig(given)
-    const report = (invariant: InvariantName, text: string): void => this.#report(invariant, text)
+    const report = (invariant: InvariantName, text: string): void => this.report(invariant, text)
     const limits = { ...this.config, slots: this.config.slots === 'auto' ? undefined : this.config.slots }
     this.#attemptChecks = new AttemptChecks(limits, () => this.clock.nowMs, report)
     this.#breakerChecks = new BreakerChecks(this.config.breakerThreshold, report)
@@ -101,6 +102,16 @@ export class World {
   /** Calls under way. */
   get callsOpen(): number {
     return this.#calls.size
+  }
+
+  /** Tokens that all backends have made. */
+  get tokensMade(): number {
+    return this.ollamas.reduce((sum, { counts }) => sum + counts.tokens, 0)
+  }
+
+  /** Calls back for every attempt of a call, with the index of the backend. */
+  onAttempt(listener: (backend: number) => void): void {
+    this.#attemptListeners.push(listener)
   }
 
   onCallEnd(listener: (call: CallRecord) => void): void {
@@ -152,18 +163,25 @@ export class World {
     for (let waitedMs = 0; this.#calls.size > 0 && waitedMs <= longestMs + GRACE_MS; waitedMs += REST_MS) {
       await this.run(REST_MS)
     }
-    for (const { id } of this.#calls.values()) this.#report('I1', `call ${id} never ended`)
-    await this.run(REST_MS)
+    for (const { id } of this.#calls.values()) this.report('I1', `call ${id} never ended`)
+    // A load that its caller has left goes on, and its slot with it.
+    for (
+      let waitedMs = 0;
+      waitedMs < this.config.loadTimeoutMs && (await this.#slotsTaken()) > 0;
+      waitedMs += REST_MS
+    ) {
+      await this.run(REST_MS)
+    }
     for (const { url, inFlight } of await this.surefoot.backends()) {
-      if (inFlight > 0) this.#report('I3', `${url} still has ${inFlight} slots taken when all calls have ended`)
+      if (inFlight > 0) this.report('I3', `${url} still has ${inFlight} slots taken when all calls have ended`)
     }
     let isClosed = false
     void this.surefoot.close().then(() => (isClosed = true))
     await this.run(REST_MS)
-    if (!isClosed) this.#report('I3', 'it does not close')
-    if (clock.coreTimers > 0) this.#report('I3', `${clock.coreTimers} timers are left`)
+    if (!isClosed) this.report('I3', 'it does not close')
+    if (clock.coreTimers > 0) this.report('I3', `${clock.coreTimers} timers are left`)
     const open = this.#connections.reduce((sum, { inFlight }) => sum + inFlight, 0)
-    if (open > 0) this.#report('I3', `${open} requests are left`)
+    if (open > 0) this.report('I3', `${open} requests are left`)
     return {
       seed: this.#seed,
       hash: this.#journal.hash,
@@ -172,6 +190,11 @@ export class World {
       tally: this.tally,
       hours: clock.nowMs / 3_600_000,
     }
+  }
+
+  async #slotsTaken(): Promise<number> {
+    const backends = await this.surefoot.backends()
+    return backends.reduce((sum, { inFlight }) => sum + inFlight, 0)
   }
 
   #connect(url: string): ModelledConnection {
@@ -192,18 +215,19 @@ export class World {
 
   #onDispatch(exchange: Exchange, { ollama, inFlight }: ModelledConnection): void {
     if (inFlight > this.config.poolMaxSize + SPARE_SOCKETS)
-      this.#report('I3', `${inFlight} requests at once for one pool`)
+      this.report('I3', `${inFlight} requests at once for one pool`)
     const id = questionIn(exchange.body)
     if (id === undefined) return this.#note('request', this.ollamas.indexOf(ollama), exchange.path)
     this.#note('attempt', id, this.ollamas.indexOf(ollama))
     const call = this.#calls.get(id)
-    if (call === undefined) return this.#report('I4', `call ${id}: an attempt after its end`)
+    if (call === undefined) return this.report('I4', `call ${id}: an attempt after its end`)
     call.attempts++
     call.open.add(exchange)
     this.#breakerChecks.dispatched(ollama.options.url, exchange)
     this.#attemptChecks.dispatched(call, exchange, this.#openOn(ollama, call.question.model), ollama)
     this.#callOf.set(exchange, call)
     this.#exchangesOn(ollama).add(exchange)
+    for (const listener of this.#attemptListeners) listener(this.ollamas.indexOf(ollama))
   }
 
   #onExchangeEnd(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
@@ -226,7 +250,7 @@ export class World {
   #openOn(ollama: ModelledOllama, model: string | undefined): number {
     let sum = 1
     for (const exchange of this.#exchangesOn(ollama)) {
-      if (this.#callOf.get(exchange)?.question.model === model) sum++
+      if (exchange.started && this.#callOf.get(exchange)?.question.model === model) sum++
     }
     return sum
   }
@@ -235,10 +259,10 @@ export class World {
     saw: (call: CallRecord, event: RunEvent): void => this.#onRunEvent(call, event),
     answered: (call: CallRecord, answer: ChatAnswer, finishes: number): void => {
       const fault = call.faultOf(answer)
-      if (fault !== undefined) this.#report('I2', `call ${call.id}: ${fault}`)
-      if (finishes !== 1) this.#report('I1', `call ${call.id} finished ${finishes} times`)
+      if (fault !== undefined) this.report('I2', `call ${call.id}: ${fault}`)
+      if (finishes !== 1) this.report('I1', `call ${call.id} finished ${finishes} times`)
       if (call.question.streamed && call.seen !== call.expected.length) {
-        this.#report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
+        this.report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
       }
       call.resumed = answer.resumed
       this.#end(call, 'answered')
@@ -246,11 +270,11 @@ export class World {
     left: (call: CallRecord): void => this.#end(call, 'left'),
     failed: (call: CallRecord, error: SurefootError): void => {
       if (error.partial !== undefined && error.partial !== call.expected.slice(0, call.seen)) {
-        this.#report('I2', `call ${call.id}: its partial text is not what the caller has seen`)
+        this.report('I2', `call ${call.id}: its partial text is not what the caller has seen`)
       }
-      if (error.code === 'INTERNAL') this.#report('I1', `call ${call.id}: ${String(error.cause ?? error.message)}`)
+      if (error.code === 'INTERNAL') this.report('I1', `call ${call.id}: ${String(error.cause ?? error.message)}`)
       if (call.question.isWrong === true && error.code !== 'INVALID_REQUEST' && call.foundWrong) {
-        this.#report('I4', `call ${call.id}: a caller's mistake is told as ${error.code}`)
+        this.report('I4', `call ${call.id}: a caller's mistake is told as ${error.code}`)
       }
       if (this.clock.nowMs === call.startedMs) {
         this.tally.refusedWithinCpuMs.push(performance.now() - this.#startedAtCpuMs)
@@ -258,7 +282,7 @@ export class World {
       this.#end(call, error.code)
     },
     broken: (call: CallRecord, failure: unknown): void => {
-      this.#report('I1', `call ${call.id} ended with ${String(failure)}`)
+      this.report('I1', `call ${call.id} ended with ${String(failure)}`)
       this.#end(call, 'broken')
     },
   }
@@ -268,7 +292,7 @@ export class World {
     if (event.type !== 'delta' || event.text === '') return
     call.firstTokenMs ??= this.clock.nowMs
     const fault = call.faultOfNext(event.text)
-    if (fault !== undefined) this.#report('I2', `call ${call.id}: ${fault}`)
+    if (fault !== undefined) this.report('I2', `call ${call.id}: ${fault}`)
   }
 
   #onTelemetry(event: TelemetryEvent): void {
@@ -294,10 +318,10 @@ export class World {
   /** Told by core itself, once a call, whether or not its reader has come to the end yet. */
   #onCallEnd(id: number): void {
     const call = this.#calls.get(id)
-    if (call === undefined || this.#ended.has(String(id))) return this.#report('I1', `call ${id} ended twice`)
+    if (call === undefined || this.#ended.has(String(id))) return this.report('I1', `call ${id} ended twice`)
     this.#ended.set(String(id), this.clock.nowMs)
     const lateMs = this.clock.nowMs - Math.min(call.deadlineAtMs, call.leftAtMs ?? Number.POSITIVE_INFINITY)
-    if (lateMs > GRACE_MS) this.#report('I1', `call ${id} ended ${Math.round(lateMs)} ms late`)
+    if (lateMs > GRACE_MS) this.report('I1', `call ${id} ended ${Math.round(lateMs)} ms late`)
   }
 
   #end(call: CallRecord, outcome: string): void {
@@ -309,7 +333,8 @@ export class World {
     for (const listener of this.#callListeners) listener(call)
   }
 
-  #report(invariant: InvariantName, text: string): void {
+  /** Reports a breach of an invariant. */
+  report(invariant: InvariantName, text: string): void {
     this.#note(`VIOLATION ${invariant}`, 0, text)
     if (this.violations.length < MOST_VIOLATIONS) this.violations.push({ atMs: this.clock.nowMs, invariant, text })
   }

@@ -239,7 +239,8 @@ export class ModelledOllama {
     const victims = [...this.#generations].filter((generation) => generation.runner === runner)
     for (const victim of victims) this.#generations.delete(victim)
     if (runner.phase !== 'loading') runner.clear()
-    for (const victim of victims) victim.breakWith(text)
+    // One after the other, as a process is told of its sockets.
+    for (const victim of victims) this.#deps.clock.at(0, () => victim.breakWith(text))
   }
 
   #reply(exchange: Exchange, request: ModelRequest, reason: 'load' | 'unload'): void {

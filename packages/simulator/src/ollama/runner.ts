@@ -174,6 +174,7 @@ export class Runner {
     this.#phase = 'absent'
     this.#stopLoading = undefined
     this.#keepAliveMs = this.#deps.keepAliveMs
+    this.#wasUsed = false
   }
 }
 

@@ -24,6 +24,8 @@ export class Exchange implements Controller {
   /** 0 until the head has come. */
   status = 0
   ended = false
+  /** It has a socket; before that nothing has reached the server. */
+  started = false
   /** The server sent the whole answer with its end mark. */
   wasAnswered = false
   /** The server said that the request itself is wrong. */
@@ -46,6 +48,7 @@ export class Exchange implements Controller {
 
   /** The request goes out on its socket. */
   start(): void {
+    this.started = true
     this.#handler.onRequestStart?.(this, {})
   }
 

@@ -77,8 +77,8 @@ export class ModelledConnection implements Connection {
   cut(): void {
     const { random } = this.#deps
     this.#idle = this.#idle.filter(() => random.chance(STALE_SHARE))
-    const open = [...this.#open]
-    for (const exchange of open) reset(exchange)
+    // One after the other, as a process is told of its sockets.
+    for (const exchange of this.#open) this.#after(0, () => reset(exchange))
   }
 
   readonly calls = {
