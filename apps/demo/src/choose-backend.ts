@@ -1,3 +1,5 @@
+import { shownUrl } from './shown-url.ts'
+
 /** What the demo will chat with. */
 export type ChosenBackend =
   | {
@@ -48,7 +50,7 @@ export async function chooseBackend(question: BackendQuestion): Promise<ChosenBa
     return { kind: 'real', urls: owners.map((ollama) => ollama.url), model: other, note }
   }
 
-  const where = urls.map(withoutPassword).join(' or ')
+  const where = urls.map(shownUrl).join(' or ')
   if (wish === 'real') {
     const missing =
       answering.length > 0
@@ -67,7 +69,7 @@ export async function chooseBackend(question: BackendQuestion): Promise<ChosenBa
 /** The installed models, or `undefined` where no Ollama answers in time. */
 async function installedModels(url: string, timeoutMs: number): Promise<InstalledModel[] | undefined> {
   try {
-    const response = await fetch(`${withoutCredentials(url)}/api/tags`, {
+    const response = await fetch(`${shownUrl(url)}/api/tags`, {
       signal: AbortSignal.timeout(timeoutMs),
       headers: authorization(url),
     })
@@ -100,17 +102,6 @@ function pickModel(installed: readonly InstalledModel[], wanted: string): string
 function isSameModel(installed: string, wanted: string): boolean {
   const full = (name: string): string => (/:[^/]*$/.test(name) ? name : `${name}:latest`)
   return full(installed).toLowerCase() === full(wanted).toLowerCase()
-}
-
-function withoutCredentials(url: string): string {
-  const parsed = new URL(url)
-  parsed.username = ''
-  parsed.password = ''
-  return parsed.href.replace(/\/+$/, '')
-}
-
-function withoutPassword(url: string): string {
-  return withoutCredentials(url)
 }
 
 function authorization(url: string): Record<string, string> {

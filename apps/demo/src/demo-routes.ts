@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SurefootError, type Surefoot } from '@surefoot/protocol'
+import type { Drains } from '@surefoot/server'
 import type { Context, Hono } from 'hono'
 import { stream } from 'hono/streaming'
 
 import type { FaultSwitch } from './fault-switch.ts'
+import { createOneAtATime } from './one-at-a-time.ts'
 import { runReliabilityTest } from './reliability-test.ts'
 import { BREAK_MODES, type BreakMode, type DemoInfo, type ReliabilityEvent } from './shared/demo-api.ts'
 import { askStraight, type TestOutcome } from './straight-client.ts'
@@ -25,6 +27,8 @@ export interface TestSettings {
 export interface DemoDeps {
   readonly surefoot: Surefoot
   readonly faults: FaultSwitch
+  /** Takes backends out and puts them back. */
+  readonly drains: Drains
   readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken'>
   readonly test: TestSettings
   /** Ends the tests that run when the demo closes. */
@@ -38,7 +42,7 @@ const QUESTIONS = ['What is water?', 'Why is the sky blue?', 'What is gravity?',
  * foreign origins and foreign host names before they are reached.
  */
 export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
-  let running = false
+  const room = createOneAtATime()
   // During a test with restarts the switch goes to and fro; the page shows the button that was pressed.
   let pressed: BreakMode = deps.faults.mode
   app.get('/demo/info', (context) => {
@@ -51,28 +55,46 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
     if (mode === undefined) {
       return context.json({ success: false, error: `mode must be one of ${BREAK_MODES.join(', ')}` }, 400)
     }
-    if (running) return context.json({ success: false, error: 'Not while the reliability test runs.' }, 409)
+    if (!(await room.isFree())) {
+      return context.json({ success: false, error: 'Not while the reliability test runs.' }, 409)
+    }
     await deps.faults.set(mode)
     pressed = mode
     return context.json({ success: true, mode })
   })
 
-  app.post('/demo/reliability-test', (context) => {
-    if (running) return context.json({ success: false, error: 'The reliability test is already running.' }, 409)
-    running = true
+  app.post('/demo/drain', async (context) => {
+    const { url, draining } = (await readJson(context)) as { url?: unknown; draining?: unknown }
+    if (typeof url !== 'string' || typeof draining !== 'boolean') {
+      return context.json({ success: false, error: 'url must be a backend, and draining true or false' }, 400)
+    }
+    try {
+      if (draining) deps.drains.drain(url)
+      else deps.drains.undrain(url)
+    } catch (error) {
+      if (!SurefootError.is(error)) throw error
+      return context.json({ success: false, error: error.message }, 400)
+    }
+    return context.json({ success: true, url, draining })
+  })
+
+  app.post('/demo/reliability-test', async (context) => {
+    const caller = context.req.raw.signal
+    const leaveRoom = await room.take(caller)
+    if (leaveRoom === undefined) {
+      return context.json({ success: false, error: 'The reliability test is already running.' }, 409)
+    }
     context.header('content-type', 'application/x-ndjson')
     context.header('cache-control', 'no-store')
     return stream(context, async (body) => {
-      const left = new AbortController()
-      body.onAbort(() => left.abort())
-      const signal = AbortSignal.any([left.signal, deps.signal])
+      const signal = AbortSignal.any([caller, deps.signal])
       const emit = (event: ReliabilityEvent): void => void body.write(`${JSON.stringify(event)}\n`)
       try {
         await withRestarts(deps, signal, (inner) => runTest(deps, emit, inner))
       } catch (error) {
         if (!signal.aborted) emit({ type: 'error', message: error instanceof Error ? error.message : String(error) })
       } finally {
-        running = false
+        leaveRoom()
       }
     })
   })
@@ -140,6 +162,11 @@ async function restartUntil(faults: FaultSwitch, periodMs: number, signal: Abort
 }
 
 async function readMode(context: Context): Promise<BreakMode | undefined> {
-  const body = (await context.req.json().catch(() => undefined)) as { mode?: unknown } | undefined
-  return BREAK_MODES.find((mode) => mode === body?.mode)
+  const { mode: wanted } = (await readJson(context)) as { mode?: unknown }
+  return BREAK_MODES.find((mode) => mode === wanted)
+}
+
+async function readJson(context: Context): Promise<object> {
+  const body: unknown = await context.req.json().catch(() => undefined)
+  return typeof body === 'object' && body !== null ? body : {}
 }

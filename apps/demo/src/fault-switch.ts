@@ -16,6 +16,24 @@ export const TOKENS_BEFORE_CUT = 12
  * still be running, so that what helps is another one.
  */
 export function combineFaults(switches: readonly FaultSwitch[]): FaultSwitch {
+  return createFaultSwitch(
+    (wanted) =>
+      Promise.all(switches.map((faults, index) => faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted))),
+    () => {
+      const all = switches.map((faults) => faults.counts())
+      return {
+        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
+        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
+      }
+    },
+  )
+}
+
+/** A switch that remembers how it stands. */
+export function createFaultSwitch(
+  turn: (wanted: BreakMode) => Promise<unknown>,
+  counts: FaultSwitch['counts'],
+): FaultSwitch {
   let mode: BreakMode = 'none'
   return {
     get mode() {
@@ -23,14 +41,8 @@ export function combineFaults(switches: readonly FaultSwitch[]): FaultSwitch {
     },
     async set(wanted) {
       mode = wanted
-      await Promise.all(switches.map((faults, index) => faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted)))
+      await turn(wanted)
     },
-    counts() {
-      const all = switches.map((faults) => faults.counts())
-      return {
-        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
-        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
-      }
-    },
+    counts,
   }
 }

@@ -5,6 +5,7 @@ import { buildPage, PAGE_FOLDER } from './build-page.ts'
 import { chooseBackend, type ChosenBackend } from './choose-backend.ts'
 import { HELP, readCliOptions, type CliOptions } from './cli-options.ts'
 import { readPageFiles } from './page-files.ts'
+import { shownUrl } from './shown-url.ts'
 import { startDemo } from './start-demo.ts'
 
 /** Signals closer together than this are one. */
@@ -60,7 +61,7 @@ async function main(options: CliOptions): Promise<void> {
 
 function whoAnswers(backend: ChosenBackend): string {
   if (backend.kind === 'stand-in') return 'a stand-in Ollama: scripted answers, no model'
-  return `${backend.model} of the Ollama at ${backend.urls.map((url) => url.replace(/\/\/[^/@]*@/, '//')).join(' and ')}`
+  return `${backend.model} of the Ollama at ${backend.urls.map(shownUrl).join(' and ')}`
 }
 
 try {

@@ -1,24 +1,14 @@
 import type { Fault, StandIn } from '@surefoot/testing'
 
-import { TOKENS_BEFORE_CUT, type FaultSwitch } from './fault-switch.ts'
+import { createFaultSwitch, TOKENS_BEFORE_CUT, type FaultSwitch } from './fault-switch.ts'
 import type { BreakMode } from './shared/demo-api.ts'
 
 /** The break bar for the stand-in, with its own faults. */
 export function createStandInFaults(standIn: Pick<StandIn, 'fault' | 'counts'>): FaultSwitch {
-  let mode: BreakMode = 'none'
-  return {
-    get mode() {
-      return mode
-    },
-    async set(wanted) {
-      mode = wanted
-      await standIn.fault(faultsOf(wanted))
-    },
-    counts() {
-      const { chats, faulted } = standIn.counts
-      return { requests: chats, broken: faulted }
-    },
-  }
+  return createFaultSwitch(
+    (wanted) => standIn.fault(faultsOf(wanted)),
+    () => ({ requests: standIn.counts.chats, broken: standIn.counts.faulted }),
+  )
 }
 
 function faultsOf(mode: BreakMode): Fault | Fault[] | undefined {

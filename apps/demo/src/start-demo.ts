@@ -6,11 +6,12 @@ import type { ChosenBackend } from './choose-backend.ts'
 import { addDemoRoutes, type TestSettings } from './demo-routes.ts'
 import { createFaultProxy } from './fault-proxy.ts'
 import { combineFaults, type FaultSwitch } from './fault-switch.ts'
-import { addMentorRoutes } from './mentor/mentor-routes.ts'
+import { addMentorRoutes, mentorErrors } from './mentor/mentor-routes.ts'
 import { scriptedAnswer, textToTokens } from './mentor/scripted-answers.ts'
 import { onNextFreePort } from './next-free-port.ts'
 import { addPageRoutes, type PageFiles } from './page-files.ts'
 import { withShownAddresses, type DemoBackend } from './shared/demo-api.ts'
+import { shownUrl } from './shown-url.ts'
 import { createStandInFaults } from './stand-in-faults.ts'
 
 /** What the demo is started with. */
@@ -77,6 +78,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       surefoot,
       port,
       drainMs: 2000,
+      extraErrors: mentorErrors,
       extraRoutes(app, gated) {
         addMentorRoutes(app, {
           surefoot: gated,
@@ -86,6 +88,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
         addDemoRoutes(app, {
           surefoot: gated,
           faults,
+          drains: surefoot,
           about,
           test: { ...(isReal ? REAL_TEST : STAND_IN_TEST), ...options.test },
           signal: closing.signal,
@@ -129,13 +132,6 @@ async function openReal(urls: readonly string[], parts: AsyncDisposableStack): P
   const proxies = await Promise.all(urls.map((url) => createFaultProxy(url)))
   return proxies.map((proxy, index) => {
     parts.use(proxy)
-    return { url: proxy.url, shownAs: withoutCredentials(urls[index] as string), faults: proxy }
+    return { url: proxy.url, shownAs: shownUrl(urls[index] as string), faults: proxy }
   })
-}
-
-function withoutCredentials(url: string): string {
-  const shown = new URL(url)
-  shown.username = ''
-  shown.password = ''
-  return shown.href.replace(/\/+$/, '')
 }

@@ -54,9 +54,15 @@ describe('POST /api/mentor/chat/', () => {
     expect(await asked()).toBe(before)
   })
 
-  it('refuses a body over 10 MiB with 413', async () => {
-    const { status } = await ask({ message: 'x'.repeat(10 * 1024 * 1024) })
-    expect(status).toBe(413)
+  it('refuses a body over 10 MiB, and one that nests too deep, in the guide’s JSON', async () => {
+    expect(await ask({ message: 'x'.repeat(10 * 1024 * 1024) })).toEqual({
+      status: 413,
+      json: { success: false, error: 'The body of the request is over the limit of 10 MiB.' },
+    })
+    expect(await ask(`${'['.repeat(100)}${']'.repeat(100)}`)).toEqual({
+      status: 400,
+      json: { success: false, error: 'The body is nested deeper than 64 levels.' },
+    })
   })
 
   it('is not for pages of other origins', async () => {
@@ -66,6 +72,10 @@ describe('POST /api/mentor/chat/', () => {
       { origin: 'http://evil.example' },
     )
     expect(response.status).toBe(403)
+    expect(await response.json()).toEqual({
+      success: false,
+      error: 'Pages of this origin may not call this server.',
+    })
   })
 })
 

@@ -19,11 +19,19 @@ const OWN_MISTAKES: ReadonlyMap<ErrorCode, 400 | 413 | 422> = new Map([
   ['CONTEXT_OVERFLOW', 422],
 ])
 
+const PREFIX = '/api/mentor'
+
+/** The guide's form for what is refused before a route is reached: a body that is too long, a foreign origin. */
+export function mentorErrors(error: SurefootError, path: string): Response | undefined {
+  if (!path.startsWith(`${PREFIX}/`)) return undefined
+  return Response.json({ success: false, error: error.message }, { status: error.httpStatus })
+}
+
 /** The guide's REST routes with its exact JSON, with and without the slash at the end. */
 export function addMentorRoutes(app: Hono, deps: MentorDeps): void {
   for (const slash of ['', '/']) {
-    app.post(`/api/mentor/chat${slash}`, (context) => chat(context, deps))
-    app.get(`/api/mentor/health${slash}`, (context) => health(context, deps))
+    app.post(`${PREFIX}/chat${slash}`, (context) => chat(context, deps))
+    app.get(`${PREFIX}/health${slash}`, (context) => health(context, deps))
   }
 }
 

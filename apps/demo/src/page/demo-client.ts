@@ -8,12 +8,7 @@ export async function readDemoInfo(signal: AbortSignal): Promise<DemoInfo> {
 
 /** Breaks something, or mends it. @throws an Error with the server's sentence */
 export async function setBreakMode(mode: BreakMode): Promise<void> {
-  const response = await fetch('/demo/fault', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ mode }),
-  })
-  if (!response.ok) throw new Error(await sentenceOf(response))
+  await post('/demo/fault', { mode })
 }
 
 /** Runs the reliability test and hands over its events as they come. */
@@ -23,12 +18,34 @@ export async function requestReliabilityTest(
 ): Promise<void> {
   const response = await fetch('/demo/reliability-test', { method: 'POST', signal })
   if (!response.ok || response.body === null) throw new Error(await sentenceOf(response))
-  let rest = ''
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) onEvent(JSON.parse(line) as ReliabilityEvent)
+  // Read by hand: Safari cannot walk a stream with `for await`.
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  try {
+    let rest = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      const lines = (rest + value).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) onEvent(JSON.parse(line) as ReliabilityEvent)
+    }
+  } finally {
+    reader.cancel().catch(() => undefined)
   }
+}
+
+/** Takes a backend out, or puts it back. @throws an Error with the server's sentence */
+export async function setDraining(url: string, draining: boolean): Promise<void> {
+  await post('/demo/drain', { url, draining })
+}
+
+async function post(path: string, body: object): Promise<void> {
+  const response = await fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(await sentenceOf(response))
 }
 
 async function sentenceOf(response: Response): Promise<string> {

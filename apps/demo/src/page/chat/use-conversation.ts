@@ -11,7 +11,6 @@ export interface Conversation {
   readonly isAnswering: boolean
   ask(question: string, classNumber: number): void
   stop(): void
-  clear(): void
 }
 
 /** Turns that go along with a new question, so that "and why?" can be answered. */
@@ -66,12 +65,7 @@ export function useConversation(client: PageClient, { isBrokenOnPurpose, onEnd }
     [client, onEnd],
   )
 
-  const clear = useCallback(() => {
-    stop()
-    setTurns([])
-  }, [stop])
-
-  return { turns, isAnswering: turns.some(isRunning), ask, stop, clear }
+  return { turns, isAnswering: turns.some(isRunning), ask, stop }
 }
 
 async function follow(
