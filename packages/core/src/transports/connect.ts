@@ -5,12 +5,9 @@ import { BackendPool } from './backend-pool.ts'
 /** Probes have sockets of their own: streams must not starve them. And no list of models is larger than 16 MiB. */
 const PROBE_POOL = { poolConnections: 1, poolMaxSize: 2, connectTimeoutMs: 1_000, largestBodyBytes: 16 * 1024 * 1024 }
 
-/** Beside the calls, which slots keep below `poolMaxSize`, a load and a canary may be under way. */
-const OUR_OWN = 2
-
 /** The real way to a backend: one undici pool for chats, a small one for probes. */
 export const connect: Connect = (url, config) => {
-  const pool = new BackendPool(url, { ...config, poolMaxSize: config.poolMaxSize + OUR_OWN })
+  const pool = new BackendPool(url, config)
   const probePool = new BackendPool(url, PROBE_POOL)
   const closed = new AbortController()
   return {
