@@ -1,10 +1,12 @@
+import type { Verdict } from '../../outcome/verdict.ts'
+
 /** A Retry-After longer than this is not believed. */
 const LONGEST_REST_MS = 30_000
 
 /** Whether a backend that is not among those would take the call now. */
 export type HasOther = (than: readonly string[]) => boolean
 
-/** Which backends asked one call to be left alone for a while, with a Retry-After or by what failed. */
+/** Which backends one call leaves alone: for a while as they asked for it, or for good as another try there is in vain. */
 export class Rests {
   readonly #untilMsByBackend = new Map<string, number>()
   readonly #hasOther: HasOther
@@ -13,13 +15,14 @@ export class Rests {
     this.#hasOther = hasOther
   }
 
-  /** @param forMs `undefined`: it asked for nothing. */
-  ask(backend: string, forMs: number | undefined, nowMs: number): void {
-    this.#untilMsByBackend.set(backend, nowMs + Math.min(forMs ?? 0, LONGEST_REST_MS))
+  /** An attempt failed there. */
+  failed(backend: string, { retry, sameAfterMs = 0 }: Verdict, nowMs: number): void {
+    const forMs = retry === 'elsewhere' ? Number.POSITIVE_INFINITY : Math.min(sameAfterMs, LONGEST_REST_MS)
+    this.#untilMsByBackend.set(backend, nowMs + forMs)
   }
 
   /** Until one of the backends that may be asked after this failure wants to be; 0 when one does now. */
-  leftMs(failed: string, retry: 'elsewhere' | 'anywhere' | 'never', nowMs: number): number {
+  leftMs(failed: string, retry: Verdict['retry'], nowMs: number): number {
     const others = this.at(nowMs).filter((backend) => backend !== failed)
     if (this.#hasOther([failed, ...others])) return 0
     const asked = [...(retry === 'elsewhere' ? [] : [failed]), ...(this.#hasOther([failed]) ? others : [])]

@@ -264,6 +264,15 @@ describe('with several backends', () => {
     expect(where(rig)).toBe('abbbb')
   })
 
+  it('one that was silent is not asked again, also when all others were silent since', async () => {
+    const silent = createRig([SILENT], { backends: ['a', 'b'], config: { maxRetries: 5 } })
+    expect(await silent.run()).toMatchObject({ code: 'RESPONSE_TIMEOUT', attempts: 2 })
+    expect(silent.attempts.map(({ backend }) => backend)).toEqual(['a', 'b'])
+    const crashing = createRig([SILENT, CRASH, CRASH, WATER], { backends: ['a', 'b'], config: { maxRetries: 5 } })
+    expect(await crashing.run()).toBe('Water is wet.')
+    expect(crashing.attempts.map(({ backend }) => backend)).toEqual(['a', 'b', 'b', 'b'])
+  })
+
   it('silence is retried elsewhere', async () => {
     const rig = createRig([SILENT, WATER], { backends: ['a', 'b'] })
     expect(await rig.run()).toBe('Water is wet.')

@@ -47,7 +47,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
         if (!(failure instanceof AttemptFailure)) throw withAttempts(failure, attempt - 1)
         const { verdict, backend } = failure
         const nowMs = deps.runtime.clock.monotonicMs()
-        rests.ask(backend, verdict.sameAfterMs, nowMs)
+        rests.failed(backend, verdict, nowMs)
         sleeper.failed(backend, verdict)
         const restMs = rests.leftMs(backend, verdict.retry, nowMs)
         const decision = ladder.decide(verdict, {
