@@ -36,6 +36,27 @@ describe('the health of all backends', () => {
     expect(status(unable, unable)).toBe('down')
   })
 
+  it('is degraded by one that answers and produces no token, which is told with what to do', () => {
+    const wedged = { ...part('http://b:1'), isWedged: true }
+    const { status: both, backends } = healthReport('llama3.2', [part('http://a:1'), wedged], 0)
+    expect([both, healthReport('llama3.2', [wedged], 0).status]).toEqual(['degraded', 'down'])
+    expect(backends.map(({ problem }) => problem)).toEqual([
+      undefined,
+      'Ollama at http://b:1 answers, but produces no token. Restart it there.',
+    ])
+    expect(backends[1]).not.toHaveProperty('isWedged')
+  })
+
+  it('is down while no backend is known', () => {
+    expect(healthReport('llama3.2', [], 2)).toEqual({
+      status: 'down',
+      model: 'llama3.2',
+      backends: [],
+      ageMs: 0,
+      waiting: 2,
+    })
+  })
+
   it('has the age of its oldest part, and how many calls wait', () => {
     const report = healthReport('llama3.2', [part('a', {}, 'closed', 10.4), part('b', {}, 'closed', 20.6)], 3)
     expect(report).toMatchObject({ ageMs: 21, waiting: 3, model: 'llama3.2' })

@@ -1,18 +1,21 @@
-import type { BackendHealth, HealthReport, ModelInfo } from '@surefoot/protocol'
+import type { HealthReport, ModelInfo } from '@surefoot/protocol'
 
 import { canonicalModel } from './backends/model-lists.ts'
 import type { TaggedModel } from './backends/model-lists.ts'
 
 type BackendPart = HealthReport['backends'][number]
 
+/** What is known of one backend. */
+export type HealthPart = BackendPart & {
+  readonly ageMs: number
+  /** It answers, but produces no token; no health route of its own says that. */
+  readonly isWedged?: boolean
+}
+
 /** What the parts say together. */
-export function healthReport(
-  model: string,
-  parts: readonly (BackendPart & { readonly ageMs: number })[],
-  waiting: number,
-): HealthReport {
+export function healthReport(model: string, parts: readonly HealthPart[], waiting: number): HealthReport {
   const able = parts.filter(isAble).length
-  const backends = parts.map(({ ageMs: _ageMs, ...part }) => part)
+  const backends = parts.map(({ ageMs: _ageMs, isWedged, ...part }) => (isWedged === true ? withProblem(part) : part))
   return {
     status: able === 0 ? 'down' : able < parts.length ? 'degraded' : 'up',
     model,
@@ -22,8 +25,12 @@ export function healthReport(
   }
 }
 
-function isAble({ reachable, modelInstalled, breaker }: BackendHealth & Pick<BackendPart, 'breaker'>): boolean {
-  return reachable && modelInstalled !== false && breaker.state !== 'open'
+function isAble({ reachable, modelInstalled, breaker, isWedged }: HealthPart): boolean {
+  return reachable && modelInstalled !== false && breaker.state !== 'open' && isWedged !== true
+}
+
+function withProblem(part: BackendPart): BackendPart {
+  return { ...part, problem: part.problem ?? `Ollama at ${part.url} answers, but produces no token. Restart it there.` }
 }
 
 /** The models of all backends, each once. Paths of a backend's disk are not passed on. */

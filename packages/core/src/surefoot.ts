@@ -169,7 +169,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       const parts = await Promise.all(
         roster.members.map(async ({ backend, health }) => {
           const { health: found, ageMs } = await abortable(health.health(force), signal)
-          return { ...found, breaker: backend.breakerStatus(fleet.isLast(backend, config.model)), ageMs }
+          const breaker = backend.breakerStatus(fleet.isLast(backend, config.model))
+          return { ...found, breaker, ageMs, isWedged: backend.liveness.wedged !== undefined }
         }),
       )
       return healthReport(config.model, parts, dispatcher.waiting)

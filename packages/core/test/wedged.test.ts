@@ -1,10 +1,12 @@
 import { createSurefoot } from '@surefoot/core'
-import type { LocalSurefoot, SurefootConfig } from '@surefoot/core'
-import { createVirtualTime } from '@surefoot/testing'
+import type { LocalSurefoot, Runtime, SurefootConfig } from '@surefoot/core'
+import { createVirtualTime, faults } from '@surefoot/testing'
 import type { VirtualTime } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
+import { systemRuntime } from '../src/runtime/system.ts'
 import { ScriptedOllama, connectTo } from './scripted-ollama.ts'
+import { answerTo, startPair, until } from './setup.ts'
 
 const A = 'http://a:1'
 const B = 'http://b:1'
@@ -76,6 +78,23 @@ describe('a backend that answers 200 on every health route and produces no token
     expect(time.pendingTimers).toBe(0)
   })
 
+  it('that wedges before it has the model: its load keeps nobody waiting for more than a minute', async () => {
+    const time = createVirtualTime()
+    const a = new ScriptedOllama(time)
+    const b = new ScriptedOllama(time)
+    a.mood = 'wedged'
+    const surefoot = createSurefoot(
+      { backends: [A, B], logLevel: 'silent' },
+      { runtime: time, env: {}, connect: connectTo({ [A]: a, [B]: b }) },
+    )
+    const calls = Promise.all([surefoot.chat('one'), surefoot.chat('two')])
+    await time.advance(65_000)
+    expect((await calls).map(({ backend }) => backend)).toEqual([B, B])
+    expect([a.loads, b.loads]).toEqual([1, 1])
+    await surefoot.close()
+    expect(time.pendingTimers).toBe(0)
+  })
+
   it('when there is no other, an attempt is left to end by itself', async () => {
     const { time, a, surefoot, stateOf } = await startTwo({ backends: [A], maxRetries: 0, promptRetry: false })
     a.mood = 'wedged'
@@ -86,6 +105,41 @@ describe('a backend that answers 200 on every health route and produces no token
     expect(await failure).toMatchObject({ code: 'RESPONSE_TIMEOUT' })
     await surefoot.close()
     expect(time.pendingTimers).toBe(0)
+  })
+})
+
+describe('over real sockets, in a time that runs 20 times as fast', () => {
+  it('a wedged backend is out within 90 s, and every caller is answered by the other one', async () => {
+    const FACTOR = 20
+    const runtime: Runtime = {
+      ...systemRuntime,
+      clock: { nowMs: systemRuntime.clock.nowMs, monotonicMs: () => systemRuntime.clock.monotonicMs() * FACTOR },
+      timers: { set: (delayMs, fire, kind) => systemRuntime.timers.set(delayMs / FACTOR, fire, kind) },
+    }
+    await using other = await startPair()
+    await using pair = await startPair()
+    const deps = { runtime }
+    const backends = [pair.ollama.url, other.ollama.url]
+    await using both = await startPair({}, { backends, slots: 1, connectTimeoutMs: 60_000 }, deps)
+    const { surefoot } = both
+    await Promise.all([surefoot.chat('one'), surefoot.chat('two')])
+    await pair.ollama.fault(faults.hang())
+    const sinceMs = runtime.clock.monotonicMs()
+    const state = async (): Promise<string | undefined> =>
+      (await surefoot.backends()).find(({ url }) => url === pair.ollama.url)?.state.name
+    let outAfterMs = Number.POSITIVE_INFINITY
+    let asked = 0
+    const answers: Promise<string>[] = []
+    await until(async () => {
+      if (answers.length < 400) answers.push(surefoot.chat(`${asked++}`).then(({ message }) => message.content))
+      if ((await state()) === 'wedged') outAfterMs = Math.min(outAfterMs, runtime.clock.monotonicMs() - sinceMs)
+      return outAfterMs < Number.POSITIVE_INFINITY
+    }, 20_000)
+    expect(outAfterMs).toBeLessThan(90_000)
+    expect((await Promise.all(answers)).map((text, n) => text === answerTo(`${n}`))).not.toContain(false)
+    // The canary is silent too; a token brings it back.
+    await pair.ollama.fault()
+    await until(async () => (await state()) !== 'wedged', 20_000)
   })
 })
 

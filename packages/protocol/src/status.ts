@@ -75,7 +75,10 @@ export interface BackendHealth {
 
 /** The answer of `health()`. */
 export interface HealthReport {
-  /** `up`: a backend is reachable, has the model, and its breaker is not open. `degraded`: some are not. `down`: none. */
+  /**
+   * `up`: every backend is reachable, has the model, produces tokens, and its breaker is not open. `degraded`: only some
+   * are. `down`: none is.
+   */
   readonly status: 'up' | 'degraded' | 'down'
   /** The default model. */
   readonly model: string

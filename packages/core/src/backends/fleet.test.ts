@@ -11,7 +11,7 @@ const MODEL = 'llama3.2'
 
 function createRig(names: string) {
   const time = createVirtualTime()
-  const config = readConfig({ backends: [...names].map((name) => `http://${name}:1`) })
+  const config = readConfig({ backends: names.split('').map((name) => `http://${name}:1`) })
   const backends = config.backends.map((url) => new Backend(url, config, time, createTelemetry()))
   const of = (name: string): Backend => backends.find((backend) => backend.name === `http://${name}:1`) as Backend
   const fleet = new Fleet(backends)

@@ -70,8 +70,9 @@ export class Fleet {
 
   /** Since when the model runs on the CPU of this backend though it need not; `undefined` when it does not. */
   fellToCpuAtMs(backend: Backend, model: string): number | undefined {
-    const isFullElsewhere = this.#backends.some((other) => other !== backend && other.gpu.isFull(model))
-    return backend.gpu.fellToCpuAtMs(model, isFullElsewhere)
+    return backend.gpu.fellToCpuAtMs(model, () =>
+      this.#backends.some((other) => other !== backend && other.gpu.isFull(model)),
+    )
   }
 
   /**

@@ -42,10 +42,10 @@ export class GpuUse {
    * Since when it runs on the CPU, wholly or in part, though it need not: it ran on the GPU here before, or does so
    * elsewhere while this machine has one too.
    */
-  fellToCpuAtMs(model: string, isFullElsewhere: boolean): number | undefined {
+  fellToCpuAtMs(model: string, isFullElsewhere: () => boolean): number | undefined {
     const use = this.#byModel.get(model)
     if (use?.share === undefined || use.share === 1) return undefined
-    return use.wasFull || (this.#hasGpu && isFullElsewhere) ? use.sinceMs : undefined
+    return use.wasFull || (this.#hasGpu && isFullElsewhere()) ? use.sinceMs : undefined
   }
 
   /** The models seen so far. */

@@ -55,7 +55,7 @@ describe('a model that is wanted', () => {
     expect(rig.backend.readiness('llama3.2')).toBe('absent')
     for (let caller = 0; caller < 20; caller++) rig.backend.want('llama3.2')
     expect(rig.backend.readiness('llama3.2')).toBe('loading')
-    expect(rig.backend.loading('llama3.2')).toEqual({ sinceMs: 100, expectedMs: undefined })
+    expect(rig.backend.loading('llama3.2')).toEqual({ sinceMs: 100, expectedMs: undefined, isOverdue: false })
     await rig.time.advance(1_000)
     expect(rig.backend.readiness('llama3.2')).toBe('ready')
     expect(rig.ollama.seen).toMatchObject([{ model: 'llama3.2', isLoad: true, wasCut: false }])
@@ -91,6 +91,24 @@ describe('a model that is wanted', () => {
     }
     expect(rig.backend.expectedLoadMs('llama3.2')).toBe(1_300)
     expect(rig.backend.expectedLoadMs('qwen3:8b')).toBeUndefined()
+  })
+
+  it('is overdue after a minute, or twice the usual time: then it is worth trying elsewhere as well', async () => {
+    const rig = createRig()
+    rig.ollama.loadMs = 90_000
+    await rig.want('llama3.2', 2)
+    await rig.time.advance(59_000)
+    expect(rig.backend.loading('llama3.2')?.isOverdue).toBe(false)
+    const { told } = rig
+    await rig.time.advance(1_000)
+    expect(rig.backend.loading('llama3.2')?.isOverdue).toBe(true)
+    expect(rig.told).toBe(told + 1)
+    await rig.time.advance(30_000)
+    rig.ollama.inMemory.clear()
+    rig.backend.models.forget()
+    await rig.want('llama3.2', 2)
+    await rig.time.advance(80_000)
+    expect(rig.backend.loading('llama3.2')).toMatchObject({ expectedMs: 90_000, isOverdue: false })
   })
 
   it('is just tried when a look fails, and not looked for again at once', async () => {

@@ -16,12 +16,18 @@ const MEAN_WEIGHT = 0.3
 /** Calls wait so long for a look before they go and see for themselves: health routes may hang when nothing else does. */
 const LOOK_MS = 250
 
+/** A load that takes longer than this, and than twice as long as usual, may never end (F3). */
+const OVERDUE_MS = 60_000
+const OVERDUE_FACTOR = 2
+
 /** A load under way. */
 export interface LoadProgress {
   /** When it began, on the monotonic clock. */
   readonly sinceMs: number
   /** How long loads of this model took on this backend, in milliseconds; absent until one has ended. */
   readonly expectedMs?: number | undefined
+  /** It takes so long that it is worth trying elsewhere as well. */
+  readonly isOverdue: boolean
 }
 
 /** What a loader is made with. */
@@ -45,7 +51,9 @@ export class Loader {
   /** The looks under way, each with the end of its time. */
   readonly #looking = new Map<string, Timer>()
   readonly #meanMs = new BoundedMap<string, number>(MOST_MODELS)
-  #load: { readonly model: string; readonly sinceMs: number; readonly request: SingleRequest } | undefined
+  #load:
+    | { readonly model: string; readonly sinceMs: number; readonly request: SingleRequest; isOverdue: boolean }
+    | undefined
   #closed = false
 
   constructor(deps: LoaderDeps) {
@@ -72,7 +80,8 @@ export class Loader {
   /** The load of this model under way. */
   loading(model: string): LoadProgress | undefined {
     if (this.#load?.model !== model) return undefined
-    return { sinceMs: this.#load.sinceMs, expectedMs: this.#meanMs.get(model) }
+    const { sinceMs, isOverdue } = this.#load
+    return { sinceMs, expectedMs: this.#meanMs.get(model), isOverdue }
   }
 
   /** How long a load of this model takes here, in milliseconds; `undefined` until one has ended. */
@@ -110,8 +119,19 @@ export class Loader {
     const sinceMs = runtime.clock.monotonicMs()
     const body = { model, messages: [], stream: false, options: loadOptions.of(model) }
     const request = sendSingle(connection, body, loadTimeoutMs, runtime)
-    this.#load = { model, sinceMs, request }
+    const load = { model, sinceMs, request, isOverdue: false }
+    this.#load = load
+    const usualMs = Math.max(OVERDUE_MS, OVERDUE_FACTOR * (this.#meanMs.get(model) ?? 0))
+    const overdue = runtime.timers.set(
+      usualMs,
+      () => {
+        load.isOverdue = true
+        backend.changed()
+      },
+      'background',
+    )
     const failure = await request.failure
+    overdue.cancel()
     this.#load = undefined
     if (this.#closed) return
     if (failure === undefined) this.#loaded(model, sinceMs)

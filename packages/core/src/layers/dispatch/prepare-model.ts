@@ -23,10 +23,10 @@ export function prepareModel(queue: ModelQueue, usable: readonly Backend[]): Bac
         ready.push(backend)
         break
       case 'loading':
-        loading = backend
+        if (loading === undefined || isOverdue(loading, model)) loading = backend
         break
       case 'absent':
-        if (absent === undefined || backend.slots.held < absent.slots.held) absent = backend
+        if (absent === undefined || isBetterToLoad(backend, absent)) absent = backend
         break
       case 'unknown':
         looking = true
@@ -34,11 +34,23 @@ export function prepareModel(queue: ModelQueue, usable: readonly Backend[]): Bac
         break
     }
   }
-  if (absent !== undefined && loading === undefined && !looking && isWorthIt(queue, ready, absent)) {
+  const isComing = loading !== undefined && !isOverdue(loading, model)
+  if (absent !== undefined && !isComing && !looking && isWorthIt(queue, ready, absent)) {
     absent.want(model)
     if (absent.readiness(model) === 'loading') loading = absent
   }
   return ready.length === 0 ? loading : undefined
+}
+
+/** A load that may never end must not keep everybody waiting. */
+function isOverdue(backend: Backend, model: string): boolean {
+  return backend.loading(model)?.isOverdue === true
+}
+
+/** One model is loaded at a time. */
+function isBetterToLoad(a: Backend, b: Backend): boolean {
+  const fewer = Number(a.loader?.current !== undefined) - Number(b.loader?.current !== undefined)
+  return fewer === 0 ? a.slots.held < b.slots.held : fewer < 0
 }
 
 function isWorthIt(queue: ModelQueue, ready: readonly Backend[], absent: Backend): boolean {
