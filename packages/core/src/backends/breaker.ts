@@ -23,8 +23,6 @@ export interface BreakerChange {
 
 /** Permission for one attempt. */
 export interface Permit {
-  /** It is the one probe of a half-open breaker. */
-  readonly probe: boolean
   /** The first token is here: a success, and the end of a probe. */
   firstToken(nowMs: number): void
   /** The end; counts once. A failure after the first token turns the success into a failure. */
@@ -133,11 +131,11 @@ export class Breaker {
       const { kind, reason } = this.#state
       this.#state = { kind: 'half-open', sinceMs: nowMs, reason, probing: true }
       if (kind === 'open') this.#tell(reason)
-      return this.#permit(admission, true)
+      return this.#permit(admission)
     }
     this.#row.push(admission)
     if (this.#row.length > LONGEST_ROW) this.#row.shift()
-    return this.#permit(admission, false)
+    return this.#permit(admission)
   }
 
   /** The backend was unreachable and is reachable again: it restarted, so the next call may probe at once. */
@@ -148,10 +146,9 @@ export class Breaker {
     this.#tell(reason)
   }
 
-  #permit(admission: Admission, probe: boolean): Permit {
+  #permit(admission: Admission): Permit {
     const counts = (): boolean => !admission.ended && admission.generation === this.#generation
     return {
-      probe,
       firstToken: (nowMs) => {
         if (counts()) this.#succeed(admission, nowMs)
       },

@@ -39,14 +39,13 @@ class RealBreaker {
       breaker.admits(nowMs, true),
       breaker.nextProbeMs(false),
       breaker.nextProbeMs(true),
-      this.#permits.at(-1)?.probe,
       this.#told.length,
       this.#told.at(-1),
     ]
   }
 }
 
-function expected({ model, nowMs, isProbe }: Place, options: BreakerOptions): Reading {
+function expected({ model, nowMs }: Place, options: BreakerOptions): Reading {
   return [
     model.is,
     model.sinceMs,
@@ -55,7 +54,6 @@ function expected({ model, nowMs, isProbe }: Place, options: BreakerOptions): Re
     admits(model, options, true, nowMs),
     nextProbe(model, options, false),
     nextProbe(model, options, true),
-    isProbe,
     model.told.length,
     model.told.at(-1),
   ]
@@ -68,10 +66,9 @@ interface Place {
   readonly model: BreakerModel
   /** Attempts under way, those from before an opening included; `token` once the first one came. */
   readonly underWay: readonly { readonly attempt: number; readonly token: boolean }[]
-  readonly isProbe: boolean | undefined
 }
 
-const START: Place = { steps: [], nowMs: 0, model: CLOSED, underWay: [], isProbe: undefined }
+const START: Place = { steps: [], nowMs: 0, model: CLOSED, underWay: [] }
 
 function taken(place: Place, step: BreakerStep, options: BreakerOptions): Place {
   const model = transition(place.model, step, options)
@@ -79,8 +76,7 @@ function taken(place: Place, step: BreakerStep, options: BreakerOptions): Place 
   const steps = [...place.steps, step]
   if (step.do === 'returned') return { ...place, steps, model }
   if (step.do === 'admit') {
-    const isProbe = place.model.is !== 'closed'
-    return { ...place, steps, model, isProbe, underWay: [...underWay, { attempt: place.model.admitted, token: false }] }
+    return { ...place, steps, model, underWay: [...underWay, { attempt: place.model.admitted, token: false }] }
   }
   const others = underWay.filter(({ attempt }) => attempt !== step.attempt)
   const still = step.do === 'token' ? [...others, { attempt: step.attempt, token: true }] : others
