@@ -22,9 +22,10 @@ describe('the stack', () => {
       retry: named('retry'),
       observe: named('observe'),
       dispatch: named('dispatch'),
+      hedge: named('hedge'),
       deadline: named('deadline'),
     })
     expect(await stack({} as Call, {} as CallContext)).toBe(reply)
-    expect(passed).toEqual(['observe', 'deadline', 'retry', 'dispatch', 'transport'])
+    expect(passed).toEqual(['observe', 'deadline', 'retry', 'hedge', 'dispatch', 'transport'])
   })
 })

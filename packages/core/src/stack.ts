@@ -5,6 +5,7 @@ export interface Layers {
   readonly observe: Layer
   readonly deadline: Layer
   readonly retry: Layer
+  readonly hedge: Layer
   readonly dispatch: Layer
   readonly transport: Service
 }
@@ -15,6 +16,7 @@ export function createStack(layers: Layers): Service {
     layers.observe, //  tells telemetry how the call began and ended; telemetry/log.ts writes the lines
     layers.deadline, // one time budget for the whole call, carried down
     layers.retry, //    judges an outcome, waits with nothing leased, tries again
+    layers.hedge, //    off by default; a second attempt only on a slot that is idle; the loser is cancelled
     layers.dispatch, // waits for a slot on an eligible backend, takes queue place, breaker permit and slot as one lease
   ]
   // transport: one undici pool per backend, the timers of silence, one classified error

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { stateForPeople } from './backends/backend-state.ts'
 import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
+import { hedgeGuards } from './backends/hedge-guards.ts'
 import { createMember } from './backends/member.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
 import { createAwaitReturn } from './backends/returns.ts'
@@ -19,6 +20,7 @@ import { healthReport, modelInfos } from './health-report.ts'
 import { createDeadline } from './layers/deadline.ts'
 import { createDispatch } from './layers/dispatch/dispatch.ts'
 import { Dispatcher } from './layers/dispatch/dispatcher.ts'
+import { createHedge } from './layers/hedge/hedge.ts'
 import { createObserve } from './layers/observe.ts'
 import { createRetry } from './layers/retry/retry.ts'
 import { LoadOptions } from './load-options.ts'
@@ -127,6 +129,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       hasOther,
       awaitReturn: config.earlyClose && config.promptRetry ? createAwaitReturn(roster) : undefined,
     }),
+    hedge: createHedge(config, { runtime, telemetry, ...hedgeGuards(roster, runtime.clock) }),
     dispatch: createDispatch(dispatcher, ensureInstalled),
     transport: createOllamaTransport({
       config,

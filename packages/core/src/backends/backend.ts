@@ -15,6 +15,7 @@ import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
 import { Pace } from './pace.ts'
+import type { Seat } from './parallel-limit.ts'
 import { Slots } from './slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
@@ -173,7 +174,8 @@ export class Backend {
         if (ended) return
         ended = true
         const { held } = this.slots
-        seat.giveBack(this.#now())
+        if (how.kind === 'left' && how.staysTakenMs !== undefined) this.#giveBackIn(how.staysTakenMs, seat)
+        else seat.giveBack(this.#now())
         this.liveness.ended(this.#now(), hooks)
         if (how.kind === 'failed' && how.verdict.class === 'overload') {
           if (this.liveness.refused(this.#now() - startedAtMs, held)) this.watcher?.suspects()
@@ -226,6 +228,14 @@ export class Backend {
       ...(reason !== undefined && { reason }),
       ...(nextProbeMs !== undefined && { nextProbeAtMs: this.epochMs(nextProbeMs) }),
     }
+  }
+
+  #giveBackIn(delayMs: number, seat: Seat): void {
+    const giveBack = (): void => {
+      seat.giveBack(this.#now())
+      this.changed()
+    }
+    this.#runtime.timers.set(delayMs, giveBack, 'background')
   }
 
   #record(how: AttemptEnd, model: string): void {

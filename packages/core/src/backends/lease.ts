@@ -6,7 +6,8 @@ import type { Residency } from './model-state.ts'
 /** How an attempt ended: whole, given up by its caller, or failed as judged. */
 export type AttemptEnd =
   | { readonly kind: 'whole' }
-  | { readonly kind: 'left' }
+  /** `staysTakenMs`: its Ollama may not have noticed, so its slot is not given to the next one before that (F39). */
+  | { readonly kind: 'left'; readonly staysTakenMs?: number | undefined }
   | { readonly kind: 'failed'; readonly verdict: Verdict }
 
 /**

@@ -27,6 +27,8 @@ export interface Config {
   readonly jitter: number
   readonly promptRetry: boolean
   readonly retryBudget: number
+  readonly hedge: boolean
+  readonly hedgeDelayMs: number
   readonly breakerThreshold: number
   readonly breakerOpenMs: number
   readonly earlyClose: boolean

@@ -176,6 +176,16 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
     default: 500,
     presets: { guide: 0 },
   }),
+  hedge: flag({
+    description:
+      'Whether a call whose first token takes unusually long is also sent to an idle backend; the first one to answer wins.',
+    default: false,
+  }),
+  hedgeDelayMs: duration(1, 3_600_000, {
+    description:
+      'How long a first token is waited for at least before that; never less than twice what 95 of 100 take.',
+    default: 20_000,
+  }),
   breakerThreshold: whole(1, 1000, {
     description: 'Failures in a row, in the order of admission, that open the breaker.',
     default: 5,

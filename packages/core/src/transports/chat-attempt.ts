@@ -7,6 +7,7 @@ import { AttemptFailure } from '../outcome/attempt-failure.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Judge } from '../outcome/crashes.ts'
 import type { Failure } from '../outcome/failure.ts'
+import { LostRace } from '../outcome/lost-race.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
 import { AttemptSocket } from './attempt-socket.ts'
@@ -215,7 +216,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const cut = reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError')
     // A deadline that is no longer than the patience must not hide that the backend hangs.
     if (silentMs !== undefined) return this.#failUnseen({ kind: 'silence', silentMs, gotToken: this.#gotToken }, cut)
-    this.#release({ kind: 'left' })
+    this.#release({ kind: 'left', staysTakenMs: reason instanceof LostRace ? reason.staysTakenMs : undefined })
     this.#socket.cut(cut)
   }
 

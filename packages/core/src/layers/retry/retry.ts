@@ -38,9 +38,15 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
     const sleeper = new Sleeper(deps.runtime.timers, deps.awaitReturn)
     let exclude: ReadonlySet<string> = context.exclude
     let { reason } = context
-    for (let attempt = context.attempt; ; attempt++) {
+    // A second attempt beside the first one has a number of its own.
+    let latest = context.attempt
+    const emit: CallContext['emit'] = (event) => {
+      if (event.type === 'attempt') latest = Math.max(latest, event.attempt)
+      context.emit(event)
+    }
+    for (let attempt = latest; ; attempt = ++latest) {
       try {
-        const reply = await answer(next, call, { ...context, attempt, reason, exclude })
+        const reply = await answer(next, call, { ...context, emit, attempt, reason, exclude })
         budget.refill(call.tenant)
         return reply
       } catch (failure) {
