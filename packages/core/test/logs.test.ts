@@ -53,6 +53,20 @@ describe('log', () => {
     expect(lines.filter(({ event }) => event?.startsWith('breaker')).length).toBe(3)
   })
 
+  it('does not tell of failures in a row when a probe fails, nor of a retry that has to wait for a backend', async () => {
+    const { pair, lines } = await startLogged({ breakerThreshold: 2, breakerOpenMs: 1 })
+    await pair.ollama.fault(faults.refuse())
+    await failureOf(pair.surefoot.chat('hi', { deadlineMs: 200 }))
+    await pair[Symbol.asyncDispose]()
+    const told = lines.map(({ level, msg }) => `${level} ${msg}`)
+    const opened = told.filter((line) => line.includes('Opening circuit'))
+    expect(opened).toEqual([`${ERROR} Circuit breaker: Opening circuit after 2 failures`])
+    expect(told).toContain(`${WARN} Circuit breaker: Recovery failed, still open (CANNOT_CONNECT)`)
+    const failed = told.filter((line) => line.includes('failed: Cannot connect'))
+    expect(failed[0]).toContain('; trying again in')
+    expect(failed[1]).toContain('; no backend may be asked now')
+  })
+
   it('has one line for each failed attempt and one for the call', async () => {
     const { pair, lines } = await startLogged({ maxRetries: 1, promptRetry: false })
     await pair.ollama.fault(faults.internal())

@@ -73,12 +73,8 @@ export class Backend {
       earlyClose: config.earlyClose,
     }
     this.breaker = new Breaker(options, this.#now(), (change) => {
-      telemetry.emit({
-        type: `breaker-${change.state}`,
-        backend: this.name,
-        failures: change.failures,
-        reason: change.reason,
-      })
+      const { state, ...told } = change
+      telemetry.emit({ type: `breaker-${state}`, backend: this.name, ...told })
       this.changed()
     })
   }

@@ -19,6 +19,8 @@ export interface BreakerChange {
   readonly failures: number
   /** Why it opened: an error code. */
   readonly reason: string
+  /** It opened once more as a probe failed, without new failures in a row. */
+  readonly again?: true
 }
 
 /** Permission for one attempt. */
@@ -242,6 +244,7 @@ export class Breaker {
   }
 
   #tell(reason: string): void {
-    this.#onChange({ state: this.#state.kind, failures: this.failures, reason })
+    const again = this.#state.kind === 'open' && this.#openings > 1
+    this.#onChange({ state: this.#state.kind, failures: this.failures, reason, ...(again && { again }) })
   }
 }

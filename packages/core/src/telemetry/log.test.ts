@@ -46,6 +46,9 @@ describe("the guide's log lines, with its words and levels", () => {
 
   it('the breaker opens, tries to recover, has recovered', () => {
     expect(said({ ...BREAKER, type: 'breaker-open' })).toBe('error: Circuit breaker: Opening circuit after 5 failures')
+    expect(said({ ...BREAKER, type: 'breaker-open', again: true })).toBe(
+      'warn: Circuit breaker: Recovery failed, still open (CANNOT_CONNECT)',
+    )
     expect(said({ ...BREAKER, type: 'breaker-half-open' })).toBe(
       'info: Circuit breaker: Attempting recovery (half-open state)',
     )
@@ -77,6 +80,9 @@ describe('the other lines', () => {
     } as const
     expect(said({ ...failed, waitMs: 1_000 })).toBe(
       'warn: Attempt 2 failed: Ollama at http://a:1 failed: unexpected EOF; trying again in 1.00s',
+    )
+    expect(said({ ...failed, waitMs: 10, waitsForBackend: true })).toBe(
+      'warn: Attempt 2 failed: Ollama at http://a:1 failed: unexpected EOF; no backend may be asked now',
     )
     expect(said(failed)).toBe('warn: Attempt 2 failed: Ollama at http://a:1 failed: unexpected EOF')
   })

@@ -22,15 +22,18 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
       return log.error(record, `Request failed after ${seconds}: ${event.problem ?? event.outcome}`)
     }
     case 'attempt-fail':
-      return log.warn(
-        record,
-        `Attempt ${event.attempt} failed: ${event.problem}${event.waitMs === undefined ? '' : `; trying again in ${(event.waitMs / 1000).toFixed(2)}s`}`,
-      )
+      return log.warn(record, `Attempt ${event.attempt} failed: ${event.problem}${next(event)}`)
     case 'breaker-open':
+      if (event.again) return log.warn(record, `Circuit breaker: Recovery failed, still open (${event.reason})`)
       return log.error(record, `Circuit breaker: Opening circuit after ${event.failures} failures`)
     case 'breaker-half-open':
       return log.info(record, 'Circuit breaker: Attempting recovery (half-open state)')
     case 'breaker-closed':
       return log.info(record, 'Circuit breaker: Recovery successful (closed state)')
   }
+}
+
+function next({ waitMs, waitsForBackend }: TelemetryEvent & { type: 'attempt-fail' }): string {
+  if (waitMs === undefined) return ''
+  return waitsForBackend ? '; no backend may be asked now' : `; trying again in ${(waitMs / 1000).toFixed(2)}s`
 }

@@ -32,12 +32,16 @@ export type TelemetryEvent =
       readonly problem: string
       /** Until the next attempt; absent when there is none. */
       readonly waitMs?: number | undefined
+      /** No backend may be asked now: the next attempt begins when one may, if that is in time. */
+      readonly waitsForBackend?: true
     }
   | {
       readonly type: 'breaker-open' | 'breaker-half-open' | 'breaker-closed'
       readonly backend: string
       readonly failures: number
       readonly reason: string
+      /** It had been open already; a probe failed. */
+      readonly again?: true
     }
 
 /** Where the parts report to. */

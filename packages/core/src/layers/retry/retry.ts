@@ -71,6 +71,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           code: verdict.error.code,
           problem: verdict.error.message,
           ...(again && { waitMs: decision.waitMs }),
+          ...(again && !hasOther([]) && { waitsForBackend: true }),
         })
         if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: attempt }) }, backend)
         const tried = new Set([...exclude, backend])
