@@ -163,6 +163,34 @@ describe.skipIf(!canRun)('the page', () => {
     await expect.poll(() => page.locator('.turn[data-state=whole] [data-served=stand-in]').count()).toBe(1)
   })
 
+  it('drains a backend and puts it back, and says so on its card', async () => {
+    await start()
+    const card = page.getByTestId('backend').first()
+    await card.getByRole('button', { name: /^Drain / }).click()
+    await page.locator('[data-testid=backend][data-state=draining]').waitFor()
+    await card.getByText('No new question goes there').waitFor()
+    await card.getByRole('button', { name: /^Put back / }).click()
+    await page.locator('[data-testid=backend][data-state=draining]').waitFor({ state: 'detached' })
+  })
+
+  it('works where the browser keeps nothing for it, and where a stream cannot be walked', async () => {
+    await page.addInitScript(() => {
+      const refuse = (): never => {
+        throw new DOMException('The operation is insecure.', 'SecurityError')
+      }
+      Object.defineProperty(window, 'localStorage', { get: refuse })
+      // As in Safari.
+      Reflect.deleteProperty(ReadableStream.prototype, Symbol.asyncIterator)
+      Reflect.deleteProperty(ReadableStream.prototype, 'values')
+    })
+    await start()
+    await page.getByRole('button', { name: /^Colours/ }).click()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    await page.getByRole('button', { name: 'Run the test' }).click()
+    await page.locator('.reliability[data-phase=done]').waitFor({ timeout: 15_000 })
+  })
+
   it('shows both success rates of the reliability test', async () => {
     await start()
     const says = page.locator('.reliability')

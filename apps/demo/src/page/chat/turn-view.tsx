@@ -3,6 +3,7 @@ import { memo, type ReactNode } from 'react'
 import { teacherOfClass } from '../../shared/teachers.ts'
 import { WithCode } from '../with-code.tsx'
 import { adviceFor } from './advice.ts'
+import { AnswerText, SeamNote } from './answer-text.tsx'
 import { FootLine } from './foot-line.tsx'
 import { isRunning, type Turn } from './turn.ts'
 
@@ -39,12 +40,13 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
         )}
         {turn.text !== '' && (
           <p className="text" data-testid="answer">
-            <WithCode text={turn.text} />
+            <AnswerText text={turn.text} seams={turn.seams} />
             {turn.state === 'answering' && <span className="pen" aria-hidden="true" />}
             {turn.state === 'broken' && <Torn says="the answer broke off here" />}
             {turn.state === 'stopped' && <Torn says="stopped" />}
           </p>
         )}
+        <SeamNote seams={turn.seams} />
         {turn.state === 'stopped' && turn.text === '' && <p className="doing">Stopped before the first word.</p>}
         {turn.problem !== undefined && (
           <p className="trouble">

@@ -29,7 +29,7 @@ describe('a turn', () => {
       'Waiting for our turn, number 2 in the line …',
     )
     expect(after({ type: 'queued', position: 1, waitingFor: 'backend', expectedWaitMs: 4000 })).toMatchObject({
-      doing: 'Waiting for the mentor to come back …',
+      doing: 'Waiting for the mentor to come back, about 4.0 s …',
       trail: [{}, { text: 'waiting for a backend to come back, place 1, about 4.0 s' }],
     })
     expect(after({ type: 'loading', model: 'llama3.2', backend, expectedMs: 4000 })).toMatchObject({
@@ -41,6 +41,31 @@ describe('a turn', () => {
       doing: 'Looking for the mentor again (try\u00A02)\u00A0…',
       trail: [{}, { text: `attempt 2 after BACKEND_FAILED at ${backend}` }],
     })
+  })
+
+  it('says how long it may take where that is known', () => {
+    const queued: RunEvent = { type: 'queued', position: 3, waitingFor: 'slot', expectedWaitMs: 2500 }
+    expect(after(queued).doing).toBe('Waiting for our turn, number 3 in the line, about 2.5 s …')
+  })
+
+  it('remembers where it broke and was gone on with, and whether another backend did', () => {
+    const other = 'http://127.0.0.1:11435'
+    const begun: RunEvent[] = [
+      { type: 'attempt', attempt: 1, backend },
+      { type: 'delta', text: 'Hello' },
+    ]
+    const goOn = (on: string): RunEvent[] => [
+      { type: 'attempt', attempt: 2, backend: on, reason: 'STREAM_INTERRUPTED' },
+      { type: 'resumed', atChar: 5, attempt: 2, backend: on },
+      { type: 'delta', text: ' there' },
+    ]
+    expect(after(...begun, ...goOn(other))).toMatchObject({
+      text: 'Hello there',
+      seams: [{ atChar: 5, isElsewhere: true }],
+      attempts: 2,
+      backend: other,
+    })
+    expect(after(...begun, ...goOn(backend)).seams).toEqual([{ atChar: 5, isElsewhere: false }])
   })
 
   it('grows with the tokens and knows when the first one came', () => {

@@ -14,6 +14,14 @@ export interface Problem {
   readonly hint: string
 }
 
+/** Where an answer broke and was gone on with. */
+export interface Seam {
+  /** In characters of the answer. */
+  readonly atChar: number
+  /** Another backend went on than the one it broke on. */
+  readonly isElsewhere: boolean
+}
+
 /** A question, and what came of it. */
 export interface Turn {
   readonly id: number
@@ -25,9 +33,12 @@ export interface Turn {
   /** What is going on while there is no text yet, in words for a child; the trail has those of the machinery. */
   readonly doing: string
   readonly trail: readonly TrailEntry[]
+  readonly seams: readonly Seam[]
   readonly attempts: number
   readonly tokens: number
   readonly backend?: string | undefined
+  /** Where the last token came from; `backend` may already be the one that is asked to go on. */
+  readonly writtenBy?: string | undefined
   readonly firstTokenMs?: number | undefined
   readonly tookMs?: number | undefined
   readonly tokensPerSecond?: number | undefined
@@ -49,6 +60,7 @@ export function newTurn(id: number, classNumber: number, question: string): Turn
     text: '',
     doing: 'Asking the mentor …',
     trail: [{ atMs: 0, text: 'asked' }],
+    seams: [],
     attempts: 0,
     tokens: 0,
   }
@@ -73,8 +85,8 @@ export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number, fault?
       const text = `waiting for ${what}, place ${event.position}${expected}`
       const doing =
         event.waitingFor === 'slot'
-          ? `Waiting for our turn, number ${event.position} in the line …`
-          : 'Waiting for the mentor to come back …'
+          ? `Waiting for our turn, number ${event.position} in the line${expected} …`
+          : `Waiting for the mentor to come back${expected} …`
       return noted(text, { doing })
     }
     case 'loading': {
@@ -92,13 +104,24 @@ export function turnAfterEvent(turn: Turn, event: RunEvent, atMs: number, fault?
       return noted(`${text} at ${event.backend}`, { doing, attempts: event.attempt, backend: event.backend })
     }
     case 'delta': {
-      const more = { text: turn.text + event.text, tokens: turn.tokens + 1, state: 'answering' as const }
+      const more = {
+        text: turn.text + event.text,
+        tokens: turn.tokens + 1,
+        state: 'answering' as const,
+        writtenBy: turn.backend,
+      }
       return turn.firstTokenMs === undefined
         ? noted(FIRST_TOKEN, { ...more, firstTokenMs: atMs })
         : { ...turn, ...more }
     }
-    case 'resumed':
-      return noted(`went on from character ${event.atChar} at ${event.backend}`, { backend: event.backend })
+    case 'resumed': {
+      const seam = { atChar: event.atChar, isElsewhere: event.backend !== turn.writtenBy }
+      return noted(`went on from character ${event.atChar} at ${event.backend}`, {
+        seams: [...turn.seams, seam],
+        attempts: event.attempt,
+        backend: event.backend,
+      })
+    }
     case 'finish':
       return afterFinish(turn, event, atMs, fault)
   }

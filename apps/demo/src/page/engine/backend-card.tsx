@@ -2,7 +2,9 @@ import type { BackendHealth, BackendStatus } from '@surefoot/protocol'
 import type { ReactNode } from 'react'
 
 import { WithCode } from '../with-code.tsx'
+import { MARKS, shownState, StateReason } from './backend-state.tsx'
 import { BreakerDrawing } from './breaker-drawing.tsx'
+import { DrainButton } from './drain-button.tsx'
 
 /** What a backend card shows. */
 export interface BackendCardProps {
@@ -12,12 +14,13 @@ export interface BackendCardProps {
   readonly model: string
   /** Puts the addresses that people know into a text. */
   readonly say: (text: string) => string
+  readonly onChanged: () => void
 }
 
 /** One backend: whether it is there, what it has, what it does, and its breaker. */
-export function BackendCard({ name, backend, health, model, say }: BackendCardProps): ReactNode {
+export function BackendCard({ name, backend, health, model, say, onChanged }: BackendCardProps): ReactNode {
   const { inFlight, slots, attempts } = backend
-  const state = stateOf(backend, health)
+  const state = shownState(backend, health)
   return (
     <article className="backend" data-state={state} data-testid="backend" aria-label={`Backend ${name}`}>
       <header>
@@ -25,13 +28,10 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
           {MARKS[state]}
         </span>
         <strong>{state}</strong>
-        <code>{name}</code>
-        {health?.latencyMs !== undefined && health.reachable && (
-          <span className="latency" title="Round trip of the last health check">
-            {health.latencyMs < 10 ? health.latencyMs.toFixed(1) : Math.round(health.latencyMs)} ms
-          </span>
-        )}
+        <code>{name.replace(/^https?:\/\//, '')}</code>
+        <DrainButton backend={backend} name={name} onChanged={onChanged} />
       </header>
+      <StateReason backend={backend} say={say} />
       <p className="facts">
         <span>{model}</span>
         {health?.modelInstalled === undefined ? (
@@ -41,6 +41,11 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
             <Fact word="installed" is={health.modelInstalled} />
             <Fact word="in memory" is={health.modelInMemory} />
           </>
+        )}
+        {health?.latencyMs !== undefined && health.reachable && (
+          <span className="latency" title="Round trip of the last health check">
+            {health.latencyMs < 10 ? health.latencyMs.toFixed(1) : Math.round(health.latencyMs)} ms
+          </span>
         )}
       </p>
       <p className="facts">
@@ -70,17 +75,6 @@ export function BackendCard({ name, backend, health, model, say }: BackendCardPr
       <BreakerDrawing breaker={backend.breaker} />
     </article>
   )
-}
-
-type CardState = 'up' | 'paused' | 'trying' | 'down' | 'unknown'
-
-const MARKS: Readonly<Record<CardState, string>> = { up: '●', paused: '‖', trying: '◐', down: '✕', unknown: '○' }
-
-function stateOf(backend: BackendStatus, health: BackendHealth | undefined): CardState {
-  if (health === undefined) return 'unknown'
-  if (!health.reachable || health.modelInstalled === false) return 'down'
-  const states = { closed: 'up', open: 'paused', 'half-open': 'trying' } as const
-  return states[backend.breaker.state]
 }
 
 function Fact({ word, is }: { readonly word: string; readonly is: boolean | undefined }): ReactNode {

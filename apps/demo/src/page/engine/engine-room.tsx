@@ -41,6 +41,7 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
           health={health?.backends.find((found) => found.url === backend.url) ?? backend.health}
           model={health?.model ?? info?.model ?? ''}
           say={say}
+          onChanged={engine.refresh}
         />
       ))}
       {info !== undefined && (
