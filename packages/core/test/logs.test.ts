@@ -54,9 +54,9 @@ describe('log', () => {
   })
 
   it('does not tell of failures in a row when a probe fails, nor of a retry that has to wait for a backend', async () => {
-    const { pair, lines } = await startLogged({ breakerThreshold: 2, breakerOpenMs: 1 })
+    const { pair, lines } = await startLogged({ breakerThreshold: 2, breakerOpenMs: 50 })
     await pair.ollama.fault(faults.refuse())
-    await failureOf(pair.surefoot.chat('hi', { deadlineMs: 200 }))
+    await failureOf(pair.surefoot.chat('hi', { deadlineMs: 400 }))
     await pair[Symbol.asyncDispose]()
     const told = lines.map(({ level, msg }) => `${level} ${msg}`)
     const opened = told.filter((line) => line.includes('Opening circuit'))
