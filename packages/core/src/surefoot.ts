@@ -100,7 +100,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const loadOptions = new LoadOptions()
   const hasOther = (model: string, than: ReadonlySet<string>): boolean => fleet.hasOther(model, than)
   const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, hasOther, loadOptions }
-  const roster: Roster = new Roster((url) => createMember(url, memberDeps))
+  const roster: Roster = new Roster((url) => createMember(url, memberDeps), telemetry)
   const { fleet } = roster
   const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
     for (const { prober } of roster.members) prober?.hurry()

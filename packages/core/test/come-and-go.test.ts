@@ -43,10 +43,15 @@ describe('backends that come and go while running', () => {
     const { ollama, surefoot } = pair
     const running = read(surefoot, 'one')
     await until(() => ollama.counts.tokens > 3)
+    const told: string[] = []
+    surefoot.telemetry.on((event) => {
+      if (event.type === 'backend-join' || event.type === 'backend-leave') told.push(`${event.type} ${event.backend}`)
+    })
     surefoot.setBackends([ollama.url, other.url])
     expect((await surefoot.chat('two')).backend).toBe(other.url)
     surefoot.setBackends(other.url)
     expect((await surefoot.backends()).map(({ url }) => url)).toEqual([other.url])
+    expect(told).toEqual([`backend-join ${other.url}`, `backend-leave ${ollama.url}`])
     for (let call = 0; call < 3; call++) expect((await surefoot.chat(`${call}`)).backend).toBe(other.url)
     expect((await running).failure).toBeUndefined()
     await until(() => ollama.counts.openConnections === 0)

@@ -41,6 +41,11 @@ describe('a backend that answers 200 on every health route and produces no token
   it('is out within 90 s, its calls are answered by the other one, and it is back with its first token', async () => {
     const { time, a, surefoot, stateOf } = await startTwo()
     const startMs = time.clock.monotonicMs()
+    const told: string[] = []
+    surefoot.telemetry.on((event) => {
+      if (event.type === 'backend-out') told.push(`${event.backend} ${event.state}`)
+      if (event.type === 'backend-back') told.push(`${event.backend} back`)
+    })
     a.mood = 'wedged'
     let asked = 0
     let answered = 0
@@ -71,6 +76,7 @@ describe('a backend that answers 200 on every health route and produces no token
     a.mood = 'well'
     await time.advance(90_000)
     expect(await stateOf(A)).toBe('up')
+    expect(told).toEqual([`${A} wedged`, `${A} back`])
     const pair = Promise.all([surefoot.chat('again'), surefoot.chat('and again')])
     await time.advance(5_000)
     expect(new Set((await pair).map(({ backend }) => backend))).toEqual(new Set([A, B]))

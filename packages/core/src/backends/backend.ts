@@ -54,6 +54,9 @@ export class Backend {
   readonly gpu: GpuUse = new GpuUse()
   readonly attempts = { succeeded: 0, failed: 0, neutral: 0 }
   readonly #runtime: Runtime
+  readonly #telemetry: Telemetry
+  /** Why it was last said to be out. */
+  #out: Finding | undefined
   readonly #listeners = new Set<() => void>()
   /** Orders backends by last use, so that equals take turns. */
   lastLeaseAt = 0
@@ -66,6 +69,7 @@ export class Backend {
     this.url = url
     this.name = backendName(url)
     this.#runtime = runtime
+    this.#telemetry = telemetry
     this.slots = new Slots(config.slots, config.poolMaxSize)
     const options = {
       threshold: config.breakerThreshold,
@@ -87,6 +91,7 @@ export class Backend {
 
   /** Tells whoever listens that something is possible now that was not before. */
   changed(): void {
+    this.#tellWhetherOut()
     for (const listener of this.#listeners) listener()
   }
 
@@ -251,6 +256,16 @@ export class Backend {
 
   #now(): number {
     return this.#runtime.clock.monotonicMs()
+  }
+
+  #tellWhetherOut(): void {
+    const { wedged } = this.liveness
+    const out = wedged ?? this.suspect
+    if (out === this.#out) return
+    this.#out = out
+    if (out === undefined) return this.#telemetry.emit({ type: 'backend-back', backend: this.name })
+    const state = wedged === undefined ? 'suspect' : 'wedged'
+    this.#telemetry.emit({ type: 'backend-out', backend: this.name, state, reason: out.reason })
   }
 
   /** An instant of the monotonic clock as one of the wall clock, for people. */

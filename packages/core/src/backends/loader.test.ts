@@ -6,16 +6,20 @@ import { readConfig } from '../config/read-config.ts'
 import { LoadOptions } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
+import type { TelemetryEvent } from '../telemetry/telemetry.ts'
 import { Backend } from './backend.ts'
 import { Loader } from './loader.ts'
 
 function createRig() {
   const time = createVirtualTime()
-  const backend = new Backend('http://a:1', readConfig({ backends: 'http://a:1' }), time, createTelemetry())
+  const telemetry = createTelemetry()
+  const events: TelemetryEvent[] = []
+  telemetry.on((event) => events.push(event))
+  const backend = new Backend('http://a:1', readConfig({ backends: 'http://a:1' }), time, telemetry)
   const ollama = new ScriptedOllama(time)
   const loadOptions = new LoadOptions()
   const { connection } = ollama
-  const loader = new Loader({ backend, connection, runtime: time, loadTimeoutMs: 600_000, loadOptions })
+  const loader = new Loader({ backend, connection, runtime: time, telemetry, loadTimeoutMs: 600_000, loadOptions })
   backend.loader = loader
   const rig = {
     time,
@@ -23,6 +27,7 @@ function createRig() {
     ollama,
     loader,
     loadOptions,
+    events,
     told: 0,
     /** As dispatch does: whenever something changed it says again what it wants. */
     async want(model = 'llama3.2', steps = 1) {
@@ -59,6 +64,7 @@ describe('a model that is wanted', () => {
     await rig.time.advance(1_000)
     expect(rig.backend.readiness('llama3.2')).toBe('ready')
     expect(rig.ollama.seen).toMatchObject([{ model: 'llama3.2', isLoad: true, wasCut: false }])
+    expect(rig.events).toMatchObject([{ type: 'load-end', model: 'llama3.2', durationMs: 1_000, problem: undefined }])
     expect(rig.time.pendingTimers).toBe(0)
   })
 
@@ -146,6 +152,7 @@ describe('a load that fails', () => {
     expect(rig.backend.usableAtMs('llama3.2', false)).toBe(1_100 + 600_000)
     expect(rig.backend.readiness('llama3.2')).toBe('ready')
     expect(rig.backend.breaker.failures).toBe(0)
+    expect(rig.events.at(-1)).toMatchObject({ type: 'load-end', problem: expect.stringContaining('exit status 2') })
   })
 
   it('of a missing model is one of this model only', async () => {

@@ -2,6 +2,7 @@ import type { Connection } from '../connection.ts'
 import type { LoadOptions } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Backend } from './backend.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { lookIntoMemory } from './memory-look.ts'
@@ -35,6 +36,7 @@ export interface LoaderDeps {
   readonly backend: Backend
   readonly connection: Connection
   readonly runtime: Runtime
+  readonly telemetry: Telemetry
   /** The longest a load may take, in milliseconds. */
   readonly loadTimeoutMs: number
   /** With which options a model is loaded: a load with others would only be followed by another one. */
@@ -115,7 +117,7 @@ export class Loader {
   }
 
   async #begin(model: string): Promise<void> {
-    const { backend, connection, runtime, loadTimeoutMs, loadOptions } = this.#deps
+    const { backend, connection, runtime, loadTimeoutMs, loadOptions, telemetry } = this.#deps
     const sinceMs = runtime.clock.monotonicMs()
     const body = { model, messages: [], stream: false, options: loadOptions.of(model) }
     const request = sendSingle(connection, body, loadTimeoutMs, runtime)
@@ -134,16 +136,19 @@ export class Loader {
     overdue.cancel()
     this.#load = undefined
     if (this.#closed) return
-    if (failure === undefined) this.#loaded(model, sinceMs)
-    else backend.loadFailed(model, classify(failure, { backend: backend.name, model }), sinceMs)
+    const durationMs = runtime.clock.monotonicMs() - sinceMs
+    const verdict = failure && classify(failure, { backend: backend.name, model })
+    if (verdict === undefined) this.#loaded(model, durationMs)
+    else backend.loadFailed(model, verdict, sinceMs)
+    const problem = verdict?.error.message
+    telemetry.emit({ type: 'load-end', backend: backend.name, model, durationMs, problem })
     backend.changed()
   }
 
-  #loaded(model: string, sinceMs: number): void {
-    const nowMs = this.#deps.runtime.clock.monotonicMs()
-    const tookMs = nowMs - sinceMs
+  #loaded(model: string, tookMs: number): void {
+    const { backend, runtime } = this.#deps
     const meanMs = this.#meanMs.get(model) ?? tookMs
     this.#meanMs.set(model, Math.round(meanMs + (tookMs - meanMs) * MEAN_WEIGHT))
-    this.#deps.backend.models.loaded(model, nowMs)
+    backend.models.loaded(model, runtime.clock.monotonicMs())
   }
 }

@@ -39,7 +39,7 @@ export function createMember(url: string, deps: MemberDeps): Member {
   const connection = connect(url, config)
   const health = new HealthCache(backend, connection.calls, { model: config.model, ttlMs: config.healthTtlMs }, runtime)
   const { loadTimeoutMs } = config
-  const loader = new Loader({ backend, connection, runtime, loadTimeoutMs, loadOptions })
+  const loader = new Loader({ backend, connection, runtime, telemetry, loadTimeoutMs, loadOptions })
   backend.loader = loader
   const watcher = new Watcher({
     backend,

@@ -1,6 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 
 import { backendName } from '../config/backend-url.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Backend } from './backend.ts'
 import { Fleet } from './fleet.ts'
 import type { Member } from './member.ts'
@@ -8,13 +9,17 @@ import type { Member } from './member.ts'
 /** All members, those that come and those that go: it keeps the fleet as it should be. */
 export class Roster {
   readonly fleet: Fleet = new Fleet([])
+  readonly #telemetry: Telemetry
+  /** Those it begins with are told of by the client itself. */
+  #isFirst = true
   readonly #create: (url: string) => Member
   readonly #members = new Map<string, Member>()
   /** Also of those that are no longer used, but still answer. */
   readonly #memberOf = new Map<Backend, Member>()
 
-  constructor(create: (url: string) => Member) {
+  constructor(create: (url: string) => Member, telemetry: Telemetry) {
     this.#create = create
+    this.#telemetry = telemetry
   }
 
   /** Those that calls may go to. */
@@ -48,6 +53,7 @@ export class Roster {
       this.#retire(member)
     }
     for (const url of urls) if (!this.#members.has(backendName(url))) this.#add(url)
+    this.#isFirst = false
   }
 
   /** Closes every member at once. */
@@ -59,11 +65,13 @@ export class Roster {
     const member = this.#create(url)
     this.#members.set(member.backend.name, member)
     this.#memberOf.set(member.backend, member)
+    if (!this.#isFirst) this.#telemetry.emit({ type: 'backend-join', backend: member.backend.name })
     this.fleet.add(member.backend)
   }
 
   #retire(member: Member): void {
     const { backend } = member
+    this.#telemetry.emit({ type: 'backend-leave', backend: backend.name })
     this.fleet.remove(backend)
     const closeIfIdle = (): void => {
       if (backend.slots.held > 0) return

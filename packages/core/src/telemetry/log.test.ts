@@ -59,6 +59,24 @@ describe("the guide's log lines, with its words and levels", () => {
 })
 
 describe('the other lines', () => {
+  it('a backend that is out and back, comes and goes', () => {
+    const backend = 'http://a:1'
+    expect(said({ type: 'backend-out', backend, state: 'wedged', reason: 'it produces no token' })).toBe(
+      'warn: Backend http://a:1 is wedged: it produces no token',
+    )
+    expect(said({ type: 'backend-back', backend })).toBe('info: Backend http://a:1 is back')
+    expect(said({ type: 'backend-join', backend })).toBe('info: Backend http://a:1 has joined')
+    expect(said({ type: 'backend-leave', backend })).toBe('info: Backend http://a:1 has left')
+  })
+
+  it('a load that ended well, and one that did not', () => {
+    const load = { type: 'load-end', backend: 'http://a:1', model: 'llama3.2', durationMs: 1_234.5 } as const
+    expect(said(load)).toBe('info: Model llama3.2 loaded in 1.23s')
+    expect(said({ ...load, problem: 'out of memory' })).toBe(
+      'warn: Model llama3.2 not loaded after 1.23s: out of memory',
+    )
+  })
+
   it('a call that failed, with its sentence', () => {
     expect(said({ ...CALL_END, outcome: 'CANNOT_CONNECT', problem: 'Cannot connect to Ollama at http://a:1' })).toBe(
       'error: Request failed after 1.23s: Cannot connect to Ollama at http://a:1',

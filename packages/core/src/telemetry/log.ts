@@ -30,6 +30,19 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
       return log.info(record, 'Circuit breaker: Attempting recovery (half-open state)')
     case 'breaker-closed':
       return log.info(record, 'Circuit breaker: Recovery successful (closed state)')
+    case 'backend-out':
+      return log.warn(record, `Backend ${event.backend} is ${event.state}: ${event.reason}`)
+    case 'backend-back':
+      return log.info(record, `Backend ${event.backend} is back`)
+    case 'backend-join':
+      return log.info(record, `Backend ${event.backend} has joined`)
+    case 'backend-leave':
+      return log.info(record, `Backend ${event.backend} has left`)
+    case 'load-end': {
+      const seconds = `${(event.durationMs / 1000).toFixed(2)}s`
+      if (event.problem === undefined) return log.info(record, `Model ${event.model} loaded in ${seconds}`)
+      return log.warn(record, `Model ${event.model} not loaded after ${seconds}: ${event.problem}`)
+    }
   }
 }
 

@@ -44,6 +44,23 @@ export type TelemetryEvent =
       readonly again?: true
     }
 
+  /** A backend gets no call, or only when there is no better one; not its breaker, which has events of its own. */
+  | {
+      readonly type: 'backend-out'
+      readonly backend: string
+      readonly state: 'suspect' | 'wedged'
+      readonly reason: string
+    }
+  | { readonly type: 'backend-back' | 'backend-join' | 'backend-leave'; readonly backend: string }
+  | {
+      readonly type: 'load-end'
+      readonly backend: string
+      readonly model: string
+      readonly durationMs: number
+      /** Why the model is not in memory; absent when it is. */
+      readonly problem?: string | undefined
+    }
+
 /** Where the parts report to. */
 export interface Telemetry {
   emit(event: TelemetryEvent): void
