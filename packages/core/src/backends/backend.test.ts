@@ -59,6 +59,20 @@ describe('a backend', () => {
     expect(backend.attempts.succeeded).toBe(1)
   })
 
+  it('keeps the slot of a call that has left for as long as its Ollama may still work on it, and tells when it is free', async () => {
+    const { backend, time } = createRig({ slots: 1 })
+    backend.lease('llama3.2').end({ kind: 'left', staysTakenMs: 20_000 })
+    await time.advance(19_999)
+    expect(backend.slots.isFree('llama3.2')).toBe(false)
+    let told = 0
+    backend.onChange(() => told++)
+    await time.advance(1)
+    expect([backend.slots.isFree('llama3.2'), told]).toEqual([true, 1])
+    backend.lease('llama3.2').end({ kind: 'left', staysTakenMs: 20_000 })
+    backend.zombies.close()
+    expect(time.pendingTimers).toBe(0)
+  })
+
   it('tells whoever listens that a slot became free, until they no longer want to know', () => {
     const { backend } = createRig()
     let told = 0

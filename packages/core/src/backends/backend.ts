@@ -15,8 +15,8 @@ import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
 import { Pace } from './pace.ts'
-import type { Seat } from './parallel-limit.ts'
 import { Slots } from './slots.ts'
+import { ZombieSlots } from './zombie-slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
 const MISSING_MS = 30_000
@@ -46,6 +46,7 @@ export class Backend {
   readonly url: string
   readonly breaker: Breaker
   readonly slots: Slots
+  readonly zombies: ZombieSlots
   readonly pace: Pace = new Pace()
   /** What the tags of its models stood for when its list was last read. */
   digests: ReadonlyMap<string, string> = new Map()
@@ -70,6 +71,7 @@ export class Backend {
     this.name = backendName(url)
     this.#runtime = runtime
     this.#telemetry = telemetry
+    this.zombies = new ZombieSlots(runtime, () => this.changed())
     this.slots = new Slots(config.slots, config.poolMaxSize)
     const options = {
       threshold: config.breakerThreshold,
@@ -175,7 +177,7 @@ export class Backend {
         if (ended) return
         ended = true
         const { held } = this.slots
-        if (how.kind === 'left' && how.staysTakenMs !== undefined) this.#giveBackIn(how.staysTakenMs, seat)
+        if (how.kind === 'left' && how.staysTakenMs !== undefined) this.zombies.keep(seat, how.staysTakenMs)
         else seat.giveBack(this.#now())
         this.liveness.ended(this.#now(), hooks)
         if (how.kind === 'failed' && how.verdict.class === 'overload') {
@@ -229,14 +231,6 @@ export class Backend {
       ...(reason !== undefined && { reason }),
       ...(nextProbeMs !== undefined && { nextProbeAtMs: this.epochMs(nextProbeMs) }),
     }
-  }
-
-  #giveBackIn(delayMs: number, seat: Seat): void {
-    const giveBack = (): void => {
-      seat.giveBack(this.#now())
-      this.changed()
-    }
-    this.#runtime.timers.set(delayMs, giveBack, 'background')
   }
 
   #record(how: AttemptEnd, model: string): void {

@@ -59,6 +59,7 @@ export function createMember(url: string, deps: MemberDeps): Member {
     prober,
     async close() {
       prober?.close()
+      backend.zombies.close()
       loader.close()
       watcher.close()
       await connection.close()
