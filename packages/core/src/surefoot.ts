@@ -134,6 +134,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     transport: createOllamaTransport({
       config,
       runtime,
+      telemetry,
       connectionOf: (backend) => roster.of(backend).connection,
       judge: new Crashes(runtime.clock).judge,
       lookIntoMemory: ({ backend, model }) =>

@@ -67,6 +67,19 @@ describe('log', () => {
     expect(failed[1]).toContain('; no backend may be asked now')
   })
 
+  it('has a line for a stream that breaks, once', async () => {
+    for (const buffered of [true, false]) {
+      const { pair, lines } = await startLogged({ maxRetries: 0, promptRetry: false })
+      await pair.ollama.fault(faults.cut({ afterTokens: 2 }))
+      await failureOf(pair.surefoot.run('hi', { buffered }).answer)
+      await pair[Symbol.asyncDispose]()
+      expect(lines.slice(2).map(({ level, event }) => [level, event])).toEqual([
+        [WARN, 'attempt-fail'],
+        [ERROR, 'call-end'],
+      ])
+    }
+  })
+
   it('has one line for each failed attempt and one for the call', async () => {
     const { pair, lines } = await startLogged({ maxRetries: 1, promptRetry: false })
     await pair.ollama.fault(faults.internal())

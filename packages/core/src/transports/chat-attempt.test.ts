@@ -12,6 +12,7 @@ import type { Connection } from '../connection.ts'
 import type { AttemptFailure } from '../outcome/attempt-failure.ts'
 import type { Call, CallContext, Reply } from '../service.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
+import type { TelemetryEvent } from '../telemetry/telemetry.ts'
 import { createOllamaTransport } from './ollama.ts'
 
 // The socket is played by the test; with real ones see ../../test.
@@ -59,6 +60,8 @@ function createRig({ residency = 'unknown' as Residency, request = {}, behind = 
     events,
     told,
     looks: [] as number[],
+    /** What telemetry was told. */
+    failures: [] as TelemetryEvent[],
     /** What a look into the memory finds. */
     found: 'unknown' as Residency,
     /** How long a look takes. */
@@ -93,9 +96,12 @@ function createRig({ residency = 'unknown' as Residency, request = {}, behind = 
       expect(rig.listeners()).toBe(0)
     },
   }
+  const telemetry = createTelemetry()
+  telemetry.on((event) => rig.failures.push(event))
   const transport = createOllamaTransport({
     config,
     runtime: time,
+    telemetry,
     connectionOf: () => connection,
     lookIntoMemory: async () => {
       rig.looks.push(time.clock.monotonicMs())
@@ -169,6 +175,7 @@ describe('an attempt', () => {
     breaks(rig)
     await expect(rig.text()).rejects.toMatchObject({ verdict: { error: { code } } })
     expect(rig.backend.attempts.failed).toBe(1)
+    expect(rig.failures).toMatchObject([{ type: 'attempt-fail', id: 'run-1', attempt: 1, backend: 'http://a:1', code }])
     rig.expectGone()
   })
 
@@ -328,6 +335,7 @@ describe('a deadline', () => {
     await expect(rig.reply).rejects.toBe(DEADLINE)
     expect(rig.told).toContain('cut')
     expect(rig.backend.attempts).toEqual(attempts)
+    expect(rig.failures.map(({ type }) => type)).toEqual(attempts === FAILED ? ['attempt-fail'] : [])
     rig.expectGone()
   })
 

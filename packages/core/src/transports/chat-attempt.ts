@@ -10,6 +10,8 @@ import type { Failure } from '../outcome/failure.ts'
 import { LostRace } from '../outcome/lost-race.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
+import type { Verdict } from '../outcome/verdict.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { AttemptSocket } from './attempt-socket.ts'
 import { DeltaQueue } from './delta-queue.ts'
 import { ErrorBody } from './error-body.ts'
@@ -30,6 +32,7 @@ export interface AttemptDeps {
   readonly connection: Connection
   readonly limits: SilenceLimits
   readonly runtime: Runtime
+  readonly telemetry: Pick<Telemetry, 'emit'>
   readonly judge: Judge
   /** Looks into the backend's memory now; what it finds is in the lease's `residency()` afterwards. */
   readonly lookIntoMemory: () => Promise<void>
@@ -237,6 +240,8 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
     if (verdict.staleSockets === true) connection.renew()
+    // Before the first token, and for who wants the answer whole, `retry` tells of it, `resume` where it goes on with it.
+    if (this.#gotToken && !call.buffered && context.spent === undefined) this.#tell(verdict)
     // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
     this.#release({ kind: 'failed', verdict })
     this.#socket.cut(error)
@@ -249,8 +254,16 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const { lease, call, connection } = this.#deps
     const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
     if (verdict.staleSockets === true) connection.renew()
+    this.#tell(verdict)
     this.#release({ kind: 'failed', verdict })
     this.#socket.cut(cut)
+  }
+
+  #tell({ error }: Verdict): void {
+    const { telemetry, lease, context } = this.#deps
+    const { id, attempt } = context
+    const backend = lease.backend.name
+    telemetry.emit({ type: 'attempt-fail', id, attempt, backend, code: error.code, problem: error.message })
   }
 
   #release(end: AttemptEnd): void {

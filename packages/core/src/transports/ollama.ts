@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Call, Reply, Service } from '../service.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Judge } from '../outcome/crashes.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import { ChatAttempt } from './chat-attempt.ts'
 import { prefillExchange, rawExchange } from './continued-exchange.ts'
 import { chatExchange } from './exchange.ts'
@@ -17,6 +18,7 @@ import { renderFor } from './render-for.ts'
 export interface OllamaTransportDeps {
   readonly config: Config
   readonly runtime: Runtime
+  readonly telemetry: Pick<Telemetry, 'emit'>
   readonly connectionOf: (backend: Backend) => Connection
   readonly lookIntoMemory: (lease: Lease) => Promise<void>
   /** @default `classify`, which looks at nothing but the failure */
@@ -25,7 +27,7 @@ export interface OllamaTransportDeps {
 
 /** The bottom of the stack: one attempt on the leased backend, always streamed. */
 export function createOllamaTransport(given: OllamaTransportDeps): Service {
-  const { config, runtime, connectionOf, lookIntoMemory, judge = classify } = given
+  const { config, runtime, telemetry, connectionOf, lookIntoMemory, judge = classify } = given
   return (call, context) => {
     const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
@@ -33,7 +35,18 @@ export function createOllamaTransport(given: OllamaTransportDeps): Service {
     const limits = silenceLimits(call, config)
     const send = (exchange: Exchange): Promise<Reply> => {
       const look = (): Promise<void> => lookIntoMemory(lease)
-      const deps = { call, context, exchange, lease, connection, limits, runtime, judge, lookIntoMemory: look }
+      const deps = {
+        call,
+        context,
+        exchange,
+        lease,
+        connection,
+        limits,
+        runtime,
+        telemetry,
+        judge,
+        lookIntoMemory: look,
+      }
       const attempt = new ChatAttempt(deps)
       attempt.start()
       return attempt.reply
