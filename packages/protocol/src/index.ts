@@ -33,6 +33,7 @@ export type {
   BreakerState,
   BreakerStatus,
   HealthReport,
+  LoadedModelInfo,
   ModelInfo,
 } from './status.ts'
 export type { CallOptions, ChatStream, Priority, Run, Surefoot } from './surefoot.ts'

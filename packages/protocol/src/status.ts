@@ -65,12 +65,24 @@ export interface BackendHealth {
   readonly installed?: readonly string[] | undefined
   /** Names of the models in memory. */
   readonly inMemory?: readonly string[] | undefined
+  /** What `/api/ps` says of them beside. */
+  readonly loaded?: readonly LoadedModelInfo[] | undefined
   /** Round trip of `/api/version` in milliseconds. */
   readonly latencyMs?: number | undefined
   /** Why it is not reachable, or which list could not be read, with what to do; one sentence. */
   readonly problem?: string | undefined
   /** Epoch milliseconds at which this was found out. */
   readonly checkedAtMs: number
+}
+
+/** One model in the memory of a backend. */
+export interface LoadedModelInfo {
+  readonly name: string
+  /** Bytes in memory, and how many of them are the GPU's; absent where the backend does not say. */
+  readonly sizeBytes?: number | undefined
+  readonly vramBytes?: number | undefined
+  /** When it leaves the memory unless it is asked again, as Ollama prints it. */
+  readonly expiresAt?: string | undefined
 }
 
 /** The answer of `health()`. */

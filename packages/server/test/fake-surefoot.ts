@@ -135,6 +135,9 @@ function report(status: HealthReport['status']): HealthReport {
         reachable: status === 'up',
         version: '0.24.0',
         inMemory: ['llama3.2:latest'],
+        loaded: [
+          { name: 'llama3.2:latest', sizeBytes: 3_000, vramBytes: 2_000, expiresAt: '2026-11-23T10:05:00.123456789Z' },
+        ],
         checkedAtMs: 1,
         ...(status === 'down' && { problem: `Cannot connect to Ollama at ${BACKEND}. Run: ollama serve` }),
         breaker: { state: 'closed', failures: 0, sinceAtMs: 1 },

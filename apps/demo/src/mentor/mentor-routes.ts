@@ -62,7 +62,9 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
     return context.json(
       { success: false, error: 'Unable to connect to AI service. Please try again.', details },
       503,
-      error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)) },
+      error.retryAfterMs === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) },
     )
   }
 }

@@ -24,7 +24,9 @@ function createRig({ model = 'llama3.2', ttlMs = 30_000 } = {}) {
     answers: {
       '/api/version': { version: '0.32.15' },
       '/api/tags': { models: [tag('llama3.2:latest'), tag('qwen3:8b')] },
-      '/api/ps': { models: [{ name: 'llama3.2:latest', expires_at: '2026-11-23T04:00:00Z' }] },
+      '/api/ps': {
+        models: [{ name: 'llama3.2:latest', size: 2_000, size_vram: 1_500, expires_at: '2026-11-23T04:00:00Z' }],
+      },
     } as Record<string, unknown>,
     cache: undefined as unknown as HealthCache,
     /** The health, with time passing until it is there. */
@@ -59,6 +61,7 @@ describe('what the health of a backend says apart', () => {
       modelInstalled: true,
       inMemory: ['llama3.2:latest'],
       modelInMemory: true,
+      loaded: [{ name: 'llama3.2:latest', sizeBytes: 2_000, vramBytes: 1_500, expiresAt: '2026-11-23T04:00:00Z' }],
       checkedAtMs: 1_800_000_000_004,
     })
   })

@@ -2,7 +2,7 @@ import type { BackendHealth } from '@surefoot/protocol'
 
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
-import { canonicalModel, psSchema, tagsSchema, versionSchema } from './model-lists.ts'
+import { canonicalModel, loadedModelInfo, psSchema, tagsSchema, versionSchema } from './model-lists.ts'
 import type { TaggedModel } from './model-lists.ts'
 import type { ShortCalls } from './short-calls.ts'
 
@@ -133,6 +133,7 @@ export class HealthCache {
         latencyMs,
         ...(installed !== undefined && { installed, modelInstalled: includes(installed, model) }),
         ...(inMemory !== undefined && { inMemory, modelInMemory: includes(inMemory, model) }),
+        ...(ps.ok && { loaded: ps.value.models.map(loadedModelInfo) }),
         ...(problem !== undefined && { problem }),
         checkedAtMs,
       },

@@ -1,3 +1,4 @@
+import type { LoadedModelInfo } from '@surefoot/protocol'
 import { z } from 'zod'
 
 /** `/api/version`, `/api/tags` and `/api/ps`, as far as they are read. */
@@ -43,6 +44,16 @@ export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
     }),
   ),
 })
+
+/** In the words of a health report. */
+export function loadedModelInfo({ name, size, size_vram, expires_at }: LoadedModel): LoadedModelInfo {
+  return {
+    name,
+    ...(size !== undefined && { sizeBytes: size }),
+    ...(size_vram !== undefined && { vramBytes: size_vram }),
+    ...(expires_at !== undefined && { expiresAt: expires_at }),
+  }
+}
 
 /** A model has one name for queues and slots: Ollama completes a name without a tag with `:latest`. */
 export function canonicalModel(name: string): string {

@@ -1,4 +1,4 @@
-import type { ModelInfo } from '@surefoot/protocol'
+import type { BackendHealth, LoadedModelInfo, ModelInfo } from '@surefoot/protocol'
 
 /** One entry of Ollama's `/api/tags`. */
 export interface Tag {
@@ -31,4 +31,37 @@ function withoutPaths(details: Readonly<Record<string, unknown>>): Record<string
 
 function isPath(text: string): boolean {
   return /^(\/|\\|[a-z]:[\\/]|~\/)/i.test(text)
+}
+
+/** One entry of Ollama's `/api/ps`. */
+export interface LoadedTag extends Omit<Tag, 'modified_at'> {
+  /** Absent where no backend says so. */
+  readonly expires_at?: string | undefined
+  readonly size_vram?: number | undefined
+}
+
+/**
+ * The models in the memory of any backend, as Ollama prints its own. Of one that several hold the one counts that stays
+ * longest.
+ */
+export function modelsToLoadedTags(models: readonly ModelInfo[], backends: readonly BackendHealth[]): LoadedTag[] {
+  const names = new Set(backends.flatMap(({ inMemory = [] }) => inMemory))
+  const byName = new Map<string, LoadedModelInfo>()
+  for (const entry of backends.flatMap(({ loaded = [] }) => loaded)) {
+    const known = byName.get(entry.name)
+    if (known === undefined || expiryOf(entry) > expiryOf(known)) byName.set(entry.name, entry)
+  }
+  return modelsToTags(models.filter(({ name }) => names.has(name))).map(({ modified_at: _modifiedAt, ...tag }) => {
+    const entry = byName.get(tag.name)
+    return {
+      ...tag,
+      ...(entry?.sizeBytes !== undefined && { size: entry.sizeBytes }),
+      ...(entry?.expiresAt !== undefined && { expires_at: entry.expiresAt }),
+      ...(entry?.vramBytes !== undefined && { size_vram: entry.vramBytes }),
+    }
+  })
+}
+
+function expiryOf({ expiresAt }: LoadedModelInfo): number {
+  return expiresAt === undefined ? 0 : Date.parse(expiresAt)
 }

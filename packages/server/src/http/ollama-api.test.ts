@@ -258,7 +258,19 @@ test('tags is the union of the backends’ models, without paths of their disks'
 
 test('ps lists what is in memory, version is the oldest backend’s, / is Ollama’s sign of life', async () => {
   await using t = await setup()
-  expect(await (await fetch(`${t.url}/api/ps`)).json()).toMatchObject({ models: [{ name: 'llama3.2:latest' }] })
+  expect(await (await fetch(`${t.url}/api/ps`)).json()).toEqual({
+    models: [
+      {
+        name: 'llama3.2:latest',
+        model: 'llama3.2:latest',
+        size: 3_000,
+        digest: 'a80c4f17acd5',
+        details: { parent_model: '', family: 'llama' },
+        expires_at: '2026-11-23T10:05:00.123456789Z',
+        size_vram: 2_000,
+      },
+    ],
+  })
   expect(await (await fetch(`${t.url}/api/version`)).json()).toEqual({ version: '0.24.0' })
   expect(await (await fetch(t.url)).text()).toBe('Ollama is running')
 })

@@ -7,7 +7,7 @@ import type { KeyCheck } from './auth.ts'
 import { callerSignal } from './caller-signal.ts'
 import { headersToOptions, parseChatRequest } from './chat-request.ts'
 import { readJsonBody } from './json-body.ts'
-import { modelsToTags } from './model-list.ts'
+import { modelsToLoadedTags, modelsToTags } from './model-list.ts'
 import { answerToOllama, linesToBody, runToLines } from './ndjson.ts'
 import type { RunFacts } from './ndjson.ts'
 
@@ -33,8 +33,7 @@ export function ollamaApi(app: Hono, surefoot: Surefoot, keys: KeyCheck): void {
   app.get('/api/ps', async (c) => {
     const signal = callerSignal(c.req.raw)
     const [report, models] = await Promise.all([surefoot.health({ signal }), surefoot.models({ signal })])
-    const inMemory = new Set(report.backends.flatMap((backend) => backend.inMemory ?? []))
-    return c.json({ models: modelsToTags(models.filter((model) => inMemory.has(model.name))) })
+    return c.json({ models: modelsToLoadedTags(models, report.backends) })
   })
   app.get('/api/version', async (c) => c.json({ version: await lowestVersion(surefoot, callerSignal(c.req.raw)) }))
   app.all('/api/chat', () => refuseMethod('/api/chat', 'POST'))

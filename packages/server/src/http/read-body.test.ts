@@ -94,6 +94,25 @@ test('a client that goes away from a chunked call stops the run', async () => {
   await expect.poll(() => ended, { timeout: 500 }).toBe(true)
 })
 
+test('on a route of one’s own the signal aborts with an AbortError when the client goes away', async () => {
+  let reason: unknown
+  await using server = await createServer({
+    surefoot: createFakeSurefoot(),
+    port: 0,
+    extraRoutes: (app) =>
+      app.post('/extra', (c) => {
+        const { signal } = c.req.raw
+        return new Promise<Response>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject((reason = signal.reason) as Error))
+          abort.abort()
+        })
+      }),
+  })
+  const abort = new AbortController()
+  await expect(fetch(`${server.url}/extra`, { method: 'POST', body: '{}', signal: abort.signal })).rejects.toThrow()
+  await expect.poll(() => reason).toMatchObject({ name: 'AbortError', message: 'The client went away' })
+})
+
 test('a Content-Length that says less than there is does not get round the limit', async () => {
   const surefoot = createFakeSurefoot()
   const { fetch: handle } = createFetchHandler({ surefoot, maxBodyBytes: 1000 })
