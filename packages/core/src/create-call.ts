@@ -94,7 +94,13 @@ export function isSignal(value: unknown): value is AbortSignal {
   return value instanceof EventTarget && 'aborted' in value
 }
 
+/** Callers in JavaScript pass null and other things for options. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 function checkOptions(options: CallOptions): void {
+  if (!isObject(options)) throw invalid('The options must be an object.')
   const { system, temperature, model, deadlineMs, signal, priority } = options
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal must be an AbortSignal.')
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')

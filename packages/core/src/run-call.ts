@@ -3,7 +3,7 @@ import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } fr
 
 import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
-import { createCall, isSignal } from './create-call.ts'
+import { createCall, isObject, isSignal } from './create-call.ts'
 import type { LoadOptions } from './load-options.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
 import { abortable } from './runtime/abortable.ts'
@@ -28,10 +28,12 @@ export interface RunCallDeps {
  */
 export function runCall(
   input: ChatInput,
-  options: CallOptions,
+  given: CallOptions,
   deps: RunCallDeps,
 ): { readonly run: Run; readonly ended: Promise<void> } {
   const { runtime, config } = deps
+  // What is no object is refused by `createCall`, as everything that is wrong, through the run.
+  const options: CallOptions = isObject(given) ? given : {}
   const id = isRunId(options.runId) ? options.runId : deps.createId()
   const controller = new AbortController()
   const callerSignal = isSignal(options.signal) ? options.signal : undefined
@@ -44,7 +46,7 @@ export function runCall(
   const execute = async (sink: RunSink): Promise<ChatAnswer> => {
     deps.admit()
     callerSignal?.throwIfAborted()
-    const call = createCall(input, options, config, deps.loadOptions)
+    const call = createCall(input, given, config, deps.loadOptions)
     callerSignal?.addEventListener('abort', onCallerAbort, { once: true })
     const startedAtMs = runtime.clock.monotonicMs()
     const context: CallContext = {

@@ -10,6 +10,9 @@ circle['itself'] = circle
 const wrong: Record<string, readonly [input: unknown, options: unknown, sentence: RegExp]> = {
   nothing: [undefined, undefined, /must be an object with messages/],
   null: [null, undefined, /must be an object with messages/],
+  'options of null': ['hi', null, /options must be an object/],
+  'options of null for a stream': [{ messages, stream: true }, null, /options must be an object/],
+  'options that are a number': ['hi', 5, /options must be an object/],
   'a number': [7, undefined, /must be an object with messages/],
   'blanks only': [' \n', undefined, /must not be empty/],
   'no messages': [{ model: 'x' }, undefined, /messages/],
@@ -47,7 +50,12 @@ describe('what is odd but right is answered', () => {
     await using pair = await startPair()
     const body = JSON.parse('{"constructor":1,"toString":"x","unknown":{"a":[1]}}') as Record<string, unknown>
     expect((await pair.surefoot.chat({ ...body, messages })).message.content).toBe(answerTo('hi'))
-    expect(pair.ollama.log.find(({ path }) => path === '/api/chat')!.body).toMatchObject({ ...body, messages, model: 'llama3.2', stream: true })
+    expect(pair.ollama.log.find(({ path }) => path === '/api/chat')!.body).toMatchObject({
+      ...body,
+      messages,
+      model: 'llama3.2',
+      stream: true,
+    })
   })
 
   it('the input is left as it was', async () => {

@@ -10,11 +10,12 @@ export function createChat(run: (input: ChatInput, options?: CallOptions) => Run
   function chat(input: ChatRequest & { readonly stream: true }, options?: CallOptions): Promise<ChatStream>
   function chat(input: ChatInput, options?: CallOptions): Promise<ChatAnswer>
   async function chat(input: ChatInput, options: CallOptions = {}): Promise<ChatAnswer | ChatStream> {
-    // Wrong input reaches `run` as it is, null included: it alone judges, with one sentence for every surface.
+    // Wrong input and options reach `run` as they are, null included: it alone judges, with one sentence for every surface.
+    const isWrong = typeof options !== 'object' || options === null
     if (typeof input === 'object' && input !== null && input.stream === true) {
-      return openStream(run(input, options), options.model ?? input.model ?? '')
+      return openStream(run(input, options), (isWrong ? undefined : options.model) ?? input.model ?? '')
     }
-    return await run(input, { ...options, buffered: options.buffered ?? true }).answer
+    return await run(input, isWrong ? options : { ...options, buffered: options.buffered ?? true }).answer
   }
   return chat
 }
