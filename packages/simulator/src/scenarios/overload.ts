@@ -21,7 +21,7 @@ export const overload: Scenario = {
     const rounds = scaled(20, size)
     for (let round = 0; round < rounds; round++) {
       const world = createWorld(size.seed + round, fleet(BACKENDS, { tokenMs: TOKEN_MS }))
-      const mix = { meanTokens: MEAN_TOKENS, promptMs: PROMPT_MS, deadlineMs: 60_000 }
+      const mix = { meanTokens: MEAN_TOKENS, promptMs: PROMPT_MS, deadlineMs: 120_000 }
       const next = questions(world.random('questions'), mix, 0.5)
       world.onCallEnd((call) => {
         if (call.outcome !== 'answered') return

@@ -8,6 +8,15 @@ import type { Waiting } from './waiting.ts'
 /** The settings it goes by. */
 export type AdmissionOptions = Pick<Config, 'maxQueueLength' | 'queueTimeoutMs'>
 
+/** A queue that has not been empty for so long is no burst that passes (CoDel's interval). */
+const STANDING_MS = 30_000
+/** More comes in than can be done, with some room for chance. */
+const OVERLOAD = 1.25
+/** Whoever would be answered in nine of ten cases may wait. */
+const LIKELY_SHARE = 0.9
+/** Under overload a call that is cut by its deadline takes an answer from somebody else: only the safe ones wait. */
+const SAFE_FACTOR = 2
+
 /**
  * Why a call that would have to wait is turned away at once, with the wait that was measured; `undefined` when it may
  * wait. What cannot be answered in its time would only keep others from being answered in theirs (reference 2.5, 2.7).
@@ -25,16 +34,25 @@ export function refusalAtEntry(
     return queueFull(queue.model, queue.length - free, queue.expectedWaitMs(queue.length, slots))
   }
   const waitMs = queue.expectedWaitMs(queue.placeOf(waiting), slots)
+  const medianMs = holds.quantileMs(0.5)
   // Nothing is known yet, or nothing will become free soon: then time decides.
-  if (waitMs === undefined || holds.medianMs === undefined || queue.notReadySinceMs !== undefined) return undefined
+  if (waitMs === undefined || medianMs === undefined || queue.notReadySinceMs !== undefined) return undefined
   if (waitMs > queueTimeoutMs) return waitTooLong(queue, waitMs)
   const leftMs = waiting.deadlineAtMs - nowMs - waitMs
   // Some may always wait: a slot that becomes free must not stay empty because all deadlines are near.
-  const cautiousMs = waitMs <= (holds.meanMs ?? 0) / Math.max(slots, 1) ? holds.medianMs : (holds.cautiousMs ?? 0)
-  return leftMs < cautiousMs ? deadlineTooNear(queue, waitMs) : undefined
+  const isNext = waitMs <= (holds.meanMs ?? 0) / Math.max(slots, 1)
+  return leftMs < (isNext ? medianMs : neededMs(queue, slots, nowMs)) ? deadlineTooNear(queue, waitMs) : undefined
 }
 
-/** Whether a call that is about to begin would most likely run into its deadline: then somebody else goes first. */
-export function isHopeless({ holds }: ModelQueue, waiting: Waiting, nowMs: number): boolean {
-  return waiting.deadlineAtMs - nowMs < (holds.medianMs ?? 0)
+/** The time that must be left for an answer when its turn comes. */
+function neededMs({ holds, arrivals, standingSinceMs }: ModelQueue, slots: number, nowMs: number): number {
+  const isStanding = standingSinceMs !== undefined && nowMs - standingSinceMs > STANDING_MS
+  const load = (arrivals.perMs(nowMs) * (holds.meanMs ?? 0)) / Math.max(slots, 1)
+  const ms = isStanding && load > OVERLOAD ? (holds.quantileMs(1) ?? 0) * SAFE_FACTOR : holds.quantileMs(LIKELY_SHARE)
+  return ms ?? 0
+}
+
+/** Whether a call whose turn it is would most likely run into its deadline: then somebody else goes in its place. */
+export function isTooLate({ holds }: ModelQueue, waiting: Waiting, nowMs: number): boolean {
+  return waiting.deadlineAtMs - nowMs < (holds.quantileMs(0.5) ?? 0)
 }

@@ -3,7 +3,7 @@ import { BoundedMap } from '../../backends/bounded-map.ts'
 import type { Fleet } from '../../backends/fleet.ts'
 import type { Config } from '../../config/config.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { isHopeless, refusalAtEntry } from './admission.ts'
+import { isTooLate, refusalAtEntry } from './admission.ts'
 import { Affinity } from './affinity.ts'
 import { Alarm } from './alarm.ts'
 import { measuredLease } from './measured-lease.ts'
@@ -12,7 +12,7 @@ import { NotFree } from './not-free.ts'
 import { pick } from './pick.ts'
 import type { Pick as Picked } from './pick.ts'
 import { prepareModel } from './prepare-model.ts'
-import { deadlineTooNear, notReady, queueTimeout } from './refusals.ts'
+import { cameTooLate, notReady, queueTimeout } from './refusals.ts'
 import { Waiting } from './waiting.ts'
 import type { Applicant } from './waiting.ts'
 
@@ -63,6 +63,7 @@ export class Dispatcher {
     const queue = this.#queueOf(model)
     const nowMs = this.#nowMs()
     const waiting = new Waiting(applicant, nowMs, this.#arrivals++)
+    queue.arrivals.arrived(nowMs)
     const usable = this.#fleet.usable(model)
     const picked = this.#pick(usable, queue, waiting, nowMs)
     if (applicant.onlyIfIdle === true && (picked.kind !== 'backend' || queue.length > 0)) {
@@ -152,8 +153,9 @@ export class Dispatcher {
       const [waiting, backend] = next
       moved = true
       queue.take(waiting, nowMs)
-      if (isHopeless(queue, waiting, nowMs) && queue.length > 0) waiting.applicant.refuse(deadlineTooNear(queue, 0))
-      else this.#grant(queue, waiting, backend, nowMs)
+      if (isTooLate(queue, waiting, nowMs) && queue.length > 0) {
+        waiting.applicant.refuse(cameTooLate(queue.model, nowMs - waiting.sinceMs))
+      } else this.#grant(queue, waiting, backend, nowMs)
       usable = this.#fleet.usable(queue.model)
       next = this.#nextGrant(queue, usable, nowMs)
     }

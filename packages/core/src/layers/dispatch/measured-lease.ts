@@ -4,14 +4,11 @@ import type { Clock } from '../../runtime/runtime.ts'
 import type { ModelQueue } from './model-queue.ts'
 import type { Waiting } from './waiting.ts'
 
-/** A timer may fire so much before its time. */
-const EARLY_MS = 2
-
 /** A lease that tells the queue and the pace of its backend how long everything took. */
 export function measuredLease(
   backend: Backend,
   queue: ModelQueue,
-  { tenant, deadlineAtMs, applicant }: Waiting,
+  { tenant, applicant }: Waiting,
   clock: Clock,
   startedAtMs: number,
 ): Lease {
@@ -45,7 +42,6 @@ export function measuredLease(
         queue.holds.whole(heldMs)
         backend.pace.whole(model, heldMs)
       } else if (how.kind === 'failed') backend.pace.failed(nowMs)
-      else if (gotToken && nowMs >= deadlineAtMs - EARLY_MS) queue.holds.cut()
       lease.end(how)
     },
   }

@@ -1,3 +1,4 @@
+import { ArrivalRate } from './arrival-rate.ts'
 import { FairShare } from './fair-share.ts'
 import { HoldTimes } from './hold-times.ts'
 import { goesBefore } from './waiting.ts'
@@ -24,8 +25,11 @@ export class ModelQueue {
   readonly model: string
   readonly shares: FairShare = new FairShare()
   readonly holds: HoldTimes = new HoldTimes()
+  readonly arrivals: ArrivalRate = new ArrivalRate()
   /** Since when no backend is usable for this model; `undefined` while one is. */
   notReadySinceMs: number | undefined
+  /** Since when somebody has waited, without a break. */
+  standingSinceMs: number | undefined
   /** In the order of their coming. */
   readonly #all = new Set<Waiting>()
   readonly #lines = new Map<string, Line>()
@@ -50,6 +54,7 @@ export class ModelQueue {
   }
 
   add(waiting: Waiting): void {
+    if (this.#all.size === 0) this.standingSinceMs = waiting.sinceMs
     this.#all.add(waiting)
     const key = keyOf(waiting)
     let line = this.#lines.get(key)
@@ -63,7 +68,10 @@ export class ModelQueue {
   /** Takes it out; false when it was not there any more. */
   remove(waiting: Waiting): boolean {
     if (!this.#all.delete(waiting)) return false
-    if (this.#all.size === 0) this.notReadySinceMs = undefined
+    if (this.#all.size === 0) {
+      this.notReadySinceMs = undefined
+      this.standingSinceMs = undefined
+    }
     const key = keyOf(waiting)
     const line = this.#lines.get(key) as Line
     line.waiting.splice(placeIn(line, waiting), 1)

@@ -31,15 +31,21 @@ export function waitTooLong({ model, length }: Refusing, waitMs: number): Surefo
   })
 }
 
-/** At entry or when its turn comes: it could not be answered before its deadline. */
+/** At entry: it could not be answered before its deadline. */
 export function deadlineTooNear({ model }: Refusing, waitMs: number): SurefootError {
   return new SurefootError({
     code: 'QUEUE_FULL',
-    message:
-      waitMs > 0
-        ? `The wait for ${model} is about ${seconds(waitMs)} s: too long for the deadline of this call.`
-        : `The time this call has left is too short for an answer of ${model}.`,
+    message: `The wait for ${model} is about ${seconds(waitMs)} s: too long for the deadline of this call.`,
     retryAfterMs: retryAfter(waitMs),
+  })
+}
+
+/** When its turn comes: the wait was longer than expected, and an answer in the time that is left is unlikely. */
+export function cameTooLate(model: string, waitedMs: number): SurefootError {
+  return new SurefootError({
+    code: 'QUEUE_TIMEOUT',
+    message: `No slot for ${model} became free in time for the deadline of this call; it waited ${seconds(waitedMs)} s.`,
+    retryAfterMs: SHORTEST_RETRY_AFTER_MS,
   })
 }
 
