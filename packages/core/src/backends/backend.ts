@@ -11,6 +11,7 @@ import { GpuUse } from './gpu-use.ts'
 import type { AttemptEnd, Lease } from './lease.ts'
 import { Liveness } from './liveness.ts'
 import type { AttemptHooks, Finding } from './liveness.ts'
+import type { BackendWatcher, ModelLoader } from './attendants.ts'
 import type { LoadProgress } from './loader.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
@@ -20,24 +21,6 @@ import { ZombieSlots } from './zombie-slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
 const MISSING_MS = 30_000
-
-/** What brings models into the memory of a backend. */
-export interface ModelLoader {
-  /** The load under way, whatever its model is. */
-  readonly current: { readonly model: string; readonly sinceMs: number } | undefined
-  want(model: string): void
-  loading(model: string): LoadProgress | undefined
-  expectedMs(model: string): number | undefined
-  tooLarge(model: string): void
-}
-
-/** What looks after a backend while it works. */
-export interface BackendWatcher {
-  /** A call went there. */
-  leased(): void
-  /** It refuses work as if its scheduler were dead. */
-  suspects(): void
-}
 
 /** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
 export class Backend {

@@ -75,6 +75,17 @@ describe('a model that is wanted', () => {
     expect(rig.ollama.seen[0]!.options).toEqual({ num_ctx: 8_192 })
   })
 
+  it('in the cloud is in no memory: it is neither looked for nor loaded, nor asked for a canary (F14)', async () => {
+    const rig = createRig()
+    await rig.want('qwen3-coder:480b-cloud', 3)
+    rig.backend.models.produced('gpt-oss:cloud', 0)
+    rig.backend.models.observed('gpt-oss:cloud', 'absent', 10)
+    expect(rig.backend.readiness('qwen3-coder:480b-cloud')).toBe('ready')
+    expect(rig.backend.readiness('gpt-oss:cloud')).toBe('ready')
+    expect(rig.backend.models.inMemory(10)).toBeUndefined()
+    expect([rig.ollama.asked, rig.ollama.seen]).toEqual([[], []])
+  })
+
   it('waits for another one that is being loaded there', async () => {
     const rig = createRig()
     await rig.want('llama3.2', 2)

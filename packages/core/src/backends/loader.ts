@@ -3,6 +3,7 @@ import type { LoadOptions } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { ModelLoader } from './attendants.ts'
 import type { Backend } from './backend.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { lookIntoMemory } from './memory-look.ts'
@@ -48,7 +49,7 @@ export interface LoaderDeps {
  * request that this object owns, all who want the model wait for it, and no caller's abort reaches it. There is one at a
  * time on a backend, as Ollama loads one after the other anyway.
  */
-export class Loader {
+export class Loader implements ModelLoader {
   readonly #deps: LoaderDeps
   /** The looks under way, each with the end of its time. */
   readonly #looking = new Map<string, Timer>()

@@ -59,3 +59,8 @@ export function loadedModelInfo({ name, size, size_vram, expires_at }: LoadedMod
 export function canonicalModel(name: string): string {
   return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
 }
+
+/** It runs elsewhere, behind this Ollama (F14): it is never in its memory, and nothing has to be loaded. */
+export function isCloudModel(name: string): boolean {
+  return /[:-]cloud$/.test(name)
+}

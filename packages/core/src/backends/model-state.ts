@@ -1,6 +1,7 @@
 import type { SurefootError } from '@surefoot/protocol'
 
 import { BoundedMap } from './bounded-map.ts'
+import { isCloudModel } from './model-lists.ts'
 
 /**
  * Where one model is on one backend. `loading` also stands for a model in its very first generation: from outside the two
@@ -67,6 +68,7 @@ export class ModelStates {
    * @param is `unknown` when the look failed: then it counts as asked, and is not asked again at once.
    */
   observed(model: string, is: Residency, nowMs: number, readSinceMs: number = nowMs): void {
+    if (isCloudModel(model)) return
     const known = this.#residency.get(model)
     if (known !== undefined && known.sinceMs > readSinceMs) return
     // A token is worth more than a look, and is relied on for longer.
@@ -91,6 +93,7 @@ export class ModelStates {
 
   /** What the residency means for a call; whether a load is under way is known elsewhere. */
   readiness(model: string, nowMs: number): Readiness {
+    if (isCloudModel(model)) return 'ready'
     const known = this.#known(model, nowMs)
     if (known === undefined) return 'unknown'
     return known.is === 'in-memory' || known.is === 'unknown' ? 'ready' : 'absent'
@@ -103,7 +106,9 @@ export class ModelStates {
 
   /** A model that is in memory as far as is known, for a question that must not load one. */
   inMemory(nowMs: number): string | undefined {
-    for (const [model, { is, untilMs }] of this.#residency) if (is === 'in-memory' && untilMs > nowMs) return model
+    for (const [model, { is, untilMs }] of this.#residency) {
+      if (is === 'in-memory' && untilMs > nowMs && !isCloudModel(model)) return model
+    }
     return undefined
   }
 
