@@ -55,9 +55,13 @@ export function loadedModelInfo({ name, size, size_vram, expires_at }: LoadedMod
   }
 }
 
-/** A model has one name for queues and slots: Ollama completes a name without a tag with `:latest`. */
+/**
+ * A model has one name for queues, slots and memory: Ollama completes a name without a tag with `:latest`, and one without a
+ * place with its own library, and lists it by the shortest form.
+ */
 export function canonicalModel(name: string): string {
-  return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
+  const short = name.replace(/^(?:registry\.ollama\.ai\/)?library\//, '')
+  return short.endsWith(':latest') ? short.slice(0, -':latest'.length) : short
 }
 
 /** It runs elsewhere, behind this Ollama (F14): it is never in its memory, and nothing has to be loaded. */
