@@ -13,7 +13,12 @@ async function startTwo(config: SurefootConfig) {
     { backends: [first.url, second.url], slots: 2, logLevel: 'silent', ...config },
     { env: {} },
   )
-  await Promise.all([surefoot.chat('warm up'), surefoot.chat('warm up')])
+  // Only a backend that has the model in memory is asked beside another one.
+  await until(async () => {
+    // More than one of the two has slots for.
+    await Promise.all(Array.from({ length: 4 }, () => surefoot.chat('warm up')))
+    return (await surefoot.backends()).every(({ attempts }) => attempts.succeeded > 0)
+  })
   return {
     first,
     second,
