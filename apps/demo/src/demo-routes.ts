@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SurefootError, type Surefoot } from '@surefoot/protocol'
-import type { Drains } from '@surefoot/server'
+import { callerSignal, type Drains } from '@surefoot/server'
 import type { Context, Hono } from 'hono'
 import { stream } from 'hono/streaming'
 
@@ -79,7 +79,7 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
   })
 
   app.post('/demo/reliability-test', async (context) => {
-    const caller = context.req.raw.signal
+    const caller = callerSignal(context.req.raw)
     const leaveRoom = await room.take(caller)
     if (leaveRoom === undefined) {
       return context.json({ success: false, error: 'The reliability test is already running.' }, 409)

@@ -29,7 +29,10 @@ export interface FetchHandlerOptions {
   readonly maxBodyBytes?: number | undefined
   /** Faults of the server itself are logged here; prompts and answers never are. @default none */
   readonly logger?: Logger | undefined
-  /** More routes behind the same checks: a page, an API of your own. Their `surefoot` refuses calls while draining. */
+  /**
+   * More routes behind the same checks: a page, an API of your own. Their `surefoot` refuses calls while draining. The
+   * body comes from `c.req.json()` and the like, the end of the caller from `callerSignal(c.req.raw)`.
+   */
   readonly extraRoutes?: ((app: Hono, surefoot: Surefoot) => void) | undefined
   /**
    * The form of an error on routes of your own, also of one from before them: a foreign origin, a body that is too long.

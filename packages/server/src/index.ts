@@ -1,3 +1,4 @@
+export { callerSignal } from './http/caller-signal.ts'
 export { createServer } from './create-server.ts'
 export type { ServerLimits, ServerOptions, SurefootServer } from './create-server.ts'
 export { createFetchHandler } from './fetch-handler.ts'

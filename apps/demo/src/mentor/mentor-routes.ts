@@ -1,4 +1,5 @@
 import { SurefootError, type ErrorCode, type Surefoot } from '@surefoot/protocol'
+import { callerSignal } from '@surefoot/server'
 import type { Context, Hono } from 'hono'
 
 import { systemPromptOf, teacherOfClass } from '../shared/teachers.ts'
@@ -45,7 +46,7 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
   }
   const teacher = teacherOfClass(classNumber)
   try {
-    const { signal } = context.req.raw
+    const signal = callerSignal(context.req.raw)
     const answer = await surefoot.chat(message, { system: systemPromptOf(teacher), signal })
     return context.json({
       success: true,

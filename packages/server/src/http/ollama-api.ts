@@ -17,11 +17,11 @@ import type { RunFacts } from './ndjson.ts'
  */
 export function ollamaApi(app: Hono, surefoot: Surefoot, keys: KeyCheck): void {
   app.post('/api/chat', async (c) => {
-    const request = parseChatRequest(await readJsonBody(c.req.raw))
+    const request = parseChatRequest(await readJsonBody(c.req))
     const options: CallOptions = {
       ...headersToOptions((name) => c.req.header(name)),
       tenant: keys.tenantOf(c.req.header('authorization')),
-      signal: c.req.raw.signal,
+      signal: callerSignal(c.req.raw),
     }
     return request.stream === false
       ? await whole(surefoot, request, options)

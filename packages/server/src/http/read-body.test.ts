@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createFakeSurefoot } from '../../test/fake-surefoot.ts'
 import { createServer } from '../create-server.ts'
 import { createFetchHandler } from '../fetch-handler.ts'
+import { callerSignal } from './caller-signal.ts'
 import { isDeeperThan, MAX_BODY_BYTES } from './read-body.ts'
 
 const SENTENCE = 'The body of the request is over the limit of 10 MiB.'
@@ -101,7 +102,7 @@ test('on a route of one’s own the signal aborts with an AbortError when the cl
     port: 0,
     extraRoutes: (app) =>
       app.post('/extra', (c) => {
-        const { signal } = c.req.raw
+        const signal = callerSignal(c.req.raw)
         return new Promise<Response>((_resolve, reject) => {
           signal.addEventListener('abort', () => reject((reason = signal.reason) as Error))
           abort.abort()

@@ -6,6 +6,7 @@ import type { Context as HonoContext } from 'hono'
 import type { Logger } from 'pino'
 
 import type { KeyCheck } from '../http/auth.ts'
+import { callerSignal } from '../http/caller-signal.ts'
 import { errorToHeaders } from '../http/errors.ts'
 import { createAppRouter } from '../router.ts'
 import { errorToTrpcError, trpcErrorToShape } from './error-shape.ts'
@@ -36,7 +37,7 @@ export function trpcHandler(deps: TrpcDeps): (c: HonoContext) => Promise<Respons
     if (!METHODS.has(c.req.method)) return refuseMethod()
     return await fetchRequestHandler({
       endpoint: TRPC_PATH,
-      req: c.req.raw,
+      req: await readRequest(c.req),
       router,
       createContext: () => ({ surefoot, drains, tenant: keys.tenantOf(c.req.header('authorization')) }),
       maxBatchSize: MAX_BATCH_SIZE,
@@ -72,6 +73,13 @@ export function errorToTrpcResponse(error: unknown): Response {
 
 /** nginx and compressing proxies otherwise keep the events to themselves until the end. */
 const STREAM_HEADERS = { 'x-accel-buffering': 'no', 'cache-control': 'no-cache, no-transform' }
+
+/** tRPC wants a Request, and the body of this one was read. */
+async function readRequest(request: HonoContext['req']): Promise<Request> {
+  const { url, method, headers } = request.raw
+  const signal = callerSignal(request.raw)
+  return new Request(url, { method, headers, signal, ...(method === 'POST' && { body: await request.text() }) })
+}
 
 function errorHeadersOf(errors: readonly TRPCError[]): Record<string, string> {
   const known = errors.map((error) => error.cause).find((cause) => SurefootError.is(cause))
