@@ -113,6 +113,17 @@ describe('the queue', () => {
     expect(rig.dispatcher.waiting).toBe(1)
   })
 
+  it('looks again when something can have changed, not all the time, beside a backend that time alone does not bring back', async () => {
+    const rig = createRig({ backends: 'http://a:1,http://b:2' })
+    const [a, b] = rig.backends
+    rig.trip(b!)
+    b!.draining = true
+    expect(nameOf(rig.ask())).toBe(a!.name)
+    const waiting = rig.ask()
+    await rig.time.runUntilIdle(100)
+    expect(waiting.error?.code).toBe('QUEUE_TIMEOUT')
+  })
+
   it('is one for each model: a slot of one model does not wait for another', () => {
     const rig = createRig()
     expect(rig.ask('llama3.2').lease).toBeDefined()

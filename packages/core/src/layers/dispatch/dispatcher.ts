@@ -118,7 +118,9 @@ export class Dispatcher {
       this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
       return
     }
-    this.#alarm.at(Math.min(giveUpAtMs, this.#overdueAtMs(queue, waiting, usable), this.#usableAtMs(queue, usable)))
+    this.#alarm.at(
+      Math.min(giveUpAtMs, this.#overdueAtMs(queue, waiting, usable), this.#usableAtMs(queue, usable, nowMs)),
+    )
     if (loading !== undefined) tellLoading(waiting, loading, queue.model)
     else if (!isLookedFor(usable, queue.model))
       queue.tellPlace(waiting, queue.placeOf(waiting), slotsOf(usable, queue.model))
@@ -170,7 +172,7 @@ export class Dispatcher {
     }
     const oldest = queue.oldest
     const overdueAtMs = oldest === undefined ? Number.POSITIVE_INFINITY : this.#overdueAtMs(queue, oldest, usable)
-    return Math.min(giveUpAtMs, overdueAtMs, this.#usableAtMs(queue, usable))
+    return Math.min(giveUpAtMs, overdueAtMs, this.#usableAtMs(queue, usable, nowMs))
   }
 
   /** Who goes now, and where; `undefined` when nobody can. */
@@ -229,12 +231,13 @@ export class Dispatcher {
     return onlyLoading ? Number.POSITIVE_INFINITY : waiting.sinceMs + this.#options.queueTimeoutMs
   }
 
-  /** When time alone makes another backend usable. */
-  #usableAtMs({ model }: ModelQueue, usable: readonly Backend[]): number {
+  /** When time alone makes another backend usable. One whose time is over waits for something else, and tells of it. */
+  #usableAtMs({ model }: ModelQueue, usable: readonly Backend[], nowMs: number): number {
     let atMs = Number.POSITIVE_INFINITY
     for (const backend of this.#fleet.backends) {
       if (usable.includes(backend)) continue
-      atMs = Math.min(atMs, backend.usableAtMs(model, this.#fleet.isLast(backend, model)) ?? atMs)
+      const backAtMs = backend.usableAtMs(model, this.#fleet.isLast(backend, model))
+      if (backAtMs !== undefined && backAtMs > nowMs) atMs = Math.min(atMs, backAtMs)
     }
     return atMs
   }
