@@ -217,13 +217,16 @@ export class World {
     if (inFlight > this.config.poolMaxSize + SPARE_SOCKETS)
       this.report('I3', `${inFlight} requests at once for one pool`)
     const id = questionIn(exchange.body)
-    if (id === undefined) return this.#note('request', this.ollamas.indexOf(ollama), exchange.path)
+    if (id === undefined) {
+      this.#breakerChecks.dispatched(ollama.options.url, exchange, false)
+      return this.#note('request', this.ollamas.indexOf(ollama), exchange.path)
+    }
     this.#note('attempt', id, this.ollamas.indexOf(ollama))
     const call = this.#calls.get(id)
     if (call === undefined) return this.report('I4', `call ${id}: an attempt after its end`)
     call.attempts++
     call.open.add(exchange)
-    this.#breakerChecks.dispatched(ollama.options.url, exchange)
+    this.#breakerChecks.dispatched(ollama.options.url, exchange, true)
     this.#attemptChecks.dispatched(call, exchange, this.#openOn(ollama, call.question.model), ollama)
     this.#callOf.set(exchange, call)
     this.#exchangesOn(ollama).add(exchange)

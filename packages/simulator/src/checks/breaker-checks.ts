@@ -12,6 +12,8 @@ interface Breaker {
   readonly since: Set<Exchange>
   /** Attempts begun while half-open. */
   readonly probes: Set<Exchange>
+  /** Loads and canaries begun since it opened: what they come to may move it too. */
+  readonly beside: Set<Exchange>
 }
 
 /** What is allowed from each state. */
@@ -41,10 +43,10 @@ export class BreakerChecks {
     if (state === 'closed' && to === 'open' && breaker.failures + 1 < this.#threshold) {
       this.#report('I6', `the breaker of ${backend} opened after ${breaker.failures + 1} failures`)
     }
-    if (state === 'half-open' && to === 'closed' && ![...breaker.probes].some(({ status }) => status === 200)) {
+    if (state === 'half-open' && to === 'closed' && ![...breaker.probes, ...breaker.beside].some(({ status }) => status === 200)) {
       this.#report('I6', `the breaker of ${backend} closed without a token of a probe`)
     }
-    if (state === 'half-open' && to === 'open' && breaker.probes.size === 0) {
+    if (state === 'half-open' && to === 'open' && breaker.probes.size + breaker.beside.size === 0) {
       this.#report('I6', `the breaker of ${backend} opened again without a probe`)
     }
     breaker.state = to
@@ -52,10 +54,16 @@ export class BreakerChecks {
     breaker.since.clear()
     if (to === 'closed') for (const probe of breaker.probes) breaker.since.add(probe)
     breaker.probes.clear()
+    if (to !== 'half-open') breaker.beside.clear()
   }
 
-  dispatched(backend: string, exchange: Exchange): void {
+  /** @param isCall false for a load or a canary: what looks after a backend may look when no call may. */
+  dispatched(backend: string, exchange: Exchange, isCall: boolean): void {
     const breaker = this.#of(backend)
+    if (!isCall) {
+      breaker.beside.add(exchange)
+      return
+    }
     if (breaker.state === 'open') this.#report('I6', `an attempt went to ${backend} while its breaker was open`)
     if (breaker.state === 'half-open') {
       const others = [...breaker.probes].filter(({ ended }) => !ended)
@@ -73,7 +81,7 @@ export class BreakerChecks {
   #of(backend: string): Breaker {
     const known = this.#breakers.get(backend)
     if (known !== undefined) return known
-    const breaker: Breaker = { state: 'closed', failures: 0, since: new Set(), probes: new Set() }
+    const breaker: Breaker = { state: 'closed', failures: 0, since: new Set(), probes: new Set(), beside: new Set() }
     this.#breakers.set(backend, breaker)
     return breaker
   }

@@ -8,6 +8,8 @@ import { RandomStream } from './random-stream.ts'
 const EPOCH_MS = 1_795_392_000_000
 /** Events run in one turn of the event loop; between turns signals and progress get their time. */
 const EVENTS_PER_TURN = 512
+/** So many events without a step of time mean that something sets its timer to now again and again. */
+const MOST_EVENTS_AT_ONCE = 200_000
 
 /**
  * Virtual time: the clock jumps from event to event. All promises are settled between two events, because each event
@@ -20,6 +22,7 @@ export class VirtualClock {
   #order = 0
   #wallOffsetMs = EPOCH_MS
   #timers = 0
+  #atOnce = 0
   /** Events that have happened. */
   events = 0
 
@@ -71,9 +74,11 @@ export class VirtualClock {
           resolve()
           return
         }
+        this.#atOnce = event.atMs > this.#nowMs ? 0 : this.#atOnce + 1
         this.#nowMs = event.atMs
         this.events++
         try {
+          if (this.#atOnce > MOST_EVENTS_AT_ONCE) throw new Error(`Time stands still at ${event.atMs} ms`)
           event.fire()
         } catch (error) {
           ended = true
