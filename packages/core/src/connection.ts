@@ -9,8 +9,13 @@ export interface Connection {
   readonly sockets: number
   /** Sends one request; everything that happens to it is told to the handler. */
   dispatch(method: 'GET' | 'POST', path: string, body: Buffer | null, handler: Dispatcher.DispatchHandler): void
-  /** From now on requests go out on new sockets; what runs on the old ones is left alone. */
-  renew(): void
+  /**
+   * From now on requests go out on new sockets; what runs on the old ones is left alone. Streams that break together ask
+   * for it once each, but are one event.
+   *
+   * @param failed the handler of the request that broke; nothing is done when its socket is left behind already.
+   */
+  renew(failed: Dispatcher.DispatchHandler): void
   /** Health, lists and probes, on sockets of their own: streams must not starve them. */
   readonly calls: ShortCalls
   /** Closes every socket at once. */

@@ -26,6 +26,7 @@ export class BackendPool {
   readonly #sizes: PoolSizes
   #pool: Pool
   readonly #retired = new Set<Pool>()
+  readonly #sentOn = new WeakMap<Dispatcher.DispatchHandler, Pool>()
 
   constructor(url: string, sizes: PoolSizes) {
     const { origin, pathname, username, password } = new URL(url)
@@ -45,6 +46,7 @@ export class BackendPool {
 
   /** Sends one request; everything that happens to it is told to the handler. */
   dispatch(method: 'GET' | 'POST', path: string, body: Buffer | null, handler: Dispatcher.DispatchHandler): void {
+    this.#sentOn.set(handler, this.#pool)
     this.#pool.dispatch({ method, path: this.#prefix + path, headers: this.#headers(body), body }, handler)
   }
 
@@ -59,9 +61,10 @@ export class BackendPool {
     return { status: statusCode, body: await body.text() }
   }
 
-  /** From now on requests go out on new sockets; what runs on the old ones is left alone. */
-  renew(): void {
+  /** From now on requests go out on new sockets, unless they do already since that request was sent. */
+  renew(failed: Dispatcher.DispatchHandler): void {
     const old = this.#pool
+    if (this.#sentOn.get(failed) !== old) return
     this.#pool = this.#open()
     this.#retired.add(old)
     void old.close().finally(() => this.#retired.delete(old))

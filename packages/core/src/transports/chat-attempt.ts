@@ -239,7 +239,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const verdict = judge(failure, { backend: lease.backend.name, model: call.model }, context)
     const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
-    if (verdict.staleSockets === true) connection.renew()
+    if (verdict.staleSockets === true) connection.renew(this)
     // Before the first token, and for who wants the answer whole, `retry` tells of it, `resume` where it goes on with it.
     if (this.#gotToken && !call.buffered && context.spent === undefined) this.#tell(verdict)
     // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
@@ -253,7 +253,7 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   #failUnseen(failure: Failure, cut: Error): void {
     const { lease, call, connection } = this.#deps
     const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
-    if (verdict.staleSockets === true) connection.renew()
+    if (verdict.staleSockets === true) connection.renew(this)
     this.#tell(verdict)
     this.#release({ kind: 'failed', verdict })
     this.#socket.cut(cut)

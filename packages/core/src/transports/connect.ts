@@ -15,7 +15,7 @@ export const connect: Connect = (url, config) => {
       return pool.sockets
     },
     dispatch: (method, path, body, handler) => pool.dispatch(method, path, body, handler),
-    renew: () => pool.renew(),
+    renew: (failed) => pool.renew(failed),
     calls: createShortCalls((path, signal) => probePool.get(path, signal), closed.signal),
     close: async () => {
       closed.abort()
