@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { RetryBudget } from './budget.ts'
@@ -81,5 +82,25 @@ describe('the retry budget', () => {
     budget.take('a')
     for (let answers = 0; answers < 1_000; answers++) budget.refill('a')
     expect(takeAll(budget, 10, 'a')).toBe(2)
+  })
+
+  it('does in any order of things what full buckets and a sum for each would do', () => {
+    const step = fc.record({ tenant: fc.constantFrom(undefined, 'a', 'b'), take: fc.boolean() })
+    const sequence = fc.property(fc.constantFrom(0, 4, 5, 12), fc.array(step, { maxLength: 200 }), (size, steps) => {
+      const budget = new RetryBudget(size)
+      const left: Record<string, number> = { all: size, a: size, b: size }
+      for (const { tenant, take } of steps) {
+        const buckets = tenant === undefined ? ['all'] : ['all', tenant]
+        if (!take) {
+          budget.refill(tenant)
+          for (const name of buckets) left[name] = Math.min(size, left[name]! + 1)
+          continue
+        }
+        const may = size === 0 || buckets.every((name) => left[name]! >= 5)
+        expect(budget.take(tenant)).toBe(may)
+        if (may) for (const name of buckets) left[name]! -= 5
+      }
+    })
+    fc.assert(sequence, { numRuns: 1_000, seed: 1 })
   })
 })

@@ -73,7 +73,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           ...(again && { waitMs: decision.waitMs }),
           ...(again && !hasOther([]) && { waitsForBackend: true }),
         })
-        if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: attempt }) }, backend)
+        if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: latest }) }, backend)
         const tried = new Set([...exclude, backend])
         exclude = rests.exclude([...tried], backend, nowMs + decision.waitMs)
         reason = verdict.error.code
