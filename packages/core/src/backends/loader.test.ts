@@ -248,6 +248,22 @@ describe('what was in memory', () => {
     expect(['llama3.2', 'qwen3:8b'].map((model) => backend.readiness(model))).toEqual(['unknown', 'unknown'])
   })
 
+  it('a look that was in vain is not repeated for each call that is refused, but a second later', async () => {
+    const { backend, ollama, time } = createRig()
+    ollama.mood = 'away'
+    const failure = { kind: 'network', cause: { code: 'ECONNREFUSED' }, gotBytes: false, gotToken: false } as const
+    const verdict = classify(failure, { backend: backend.name, model: 'llama3.2' })
+    for (let call = 0; call < 3; call++) {
+      backend.want('llama3.2')
+      await time.advance(10)
+      backend.lease('llama3.2').end({ kind: 'failed', verdict })
+      expect(backend.readiness('llama3.2')).toBe('ready')
+    }
+    expect(ollama.asked).toHaveLength(1)
+    await time.advance(1_000)
+    expect(backend.readiness('llama3.2')).toBe('unknown')
+  })
+
   it('is forgotten for one model when its runner died', () => {
     const { backend } = createRig()
     for (const model of ['llama3.2', 'qwen3:8b']) backend.models.produced(model, 0)

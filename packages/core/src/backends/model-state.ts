@@ -19,6 +19,8 @@ export type Readiness = 'ready' | 'loading' | 'absent' | 'unknown'
 const KEPT_IN_MEMORY_MS = 270_000
 /** What `/api/ps` said is relied on for so long. */
 const OBSERVED_MS = 30_000
+/** A look that was in vain is not repeated within this time, whatever fails meanwhile. */
+const IN_VAIN_MS = 1_000
 /** The last backend of a model is tried again after 1, 2, 4 … 60 s, as with the breaker. */
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 60_000
@@ -81,10 +83,21 @@ export class ModelStates {
     this.#residency.set(model, { is: 'unknown', sinceMs: nowMs, untilMs: nowMs + OBSERVED_MS })
   }
 
-  /** Its runner died; without a name every model's did, as the backend restarted or threw all models out (F9, F24). */
-  forget(model?: string): void {
-    if (model === undefined) this.#residency.clear()
-    else this.#residency.delete(model)
+  /** The backend restarted, or may have: nothing of what was known is (F24). */
+  forget(): void {
+    this.#residency.clear()
+  }
+
+  /**
+   * The runner of this model died, or those of all (F7, F9, F24): what is believed to be in memory is not. That a look was
+   * in vain is remembered for another second, so that a backend that is away is not looked at for each call it refuses.
+   */
+  lost(model: string | 'all', nowMs: number): void {
+    for (const [name, known] of model === 'all' ? [...this.#residency] : this.#only(model)) {
+      const isInVain = known.is === 'unknown' && known.untilMs > nowMs
+      if (!isInVain) this.#residency.delete(name)
+      else this.#residency.set(name, { ...known, untilMs: Math.min(known.untilMs, nowMs + IN_VAIN_MS) })
+    }
   }
 
   residency(model: string, nowMs: number): Residency {
@@ -134,6 +147,11 @@ export class ModelStates {
     const early = avoidance.sinceMs + Math.min(FIRST_RETRY_MS * 2 ** (avoidance.strikes - 1), LONGEST_RETRY_MS)
     const untilMs = isLast ? Math.min(avoidance.untilMs, early) : avoidance.untilMs
     return untilMs > nowMs ? { error: avoidance.error, untilMs } : undefined
+  }
+
+  #only(model: string): [string, Knowledge][] {
+    const known = this.#residency.get(model)
+    return known === undefined ? [] : [[model, known]]
   }
 
   #inMemory(model: string, nowMs: number): void {
