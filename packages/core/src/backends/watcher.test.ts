@@ -259,6 +259,23 @@ describe('looks at the health', () => {
     expect(rig.state().name).toBe('up')
   })
 
+  it('are one at a time, also when a call begins at the moment one ends', async () => {
+    const rig = createRig()
+    rig.warm()
+    rig.ollama.mood = 'away'
+    await rig.time.advance(120_000)
+    expect(rig.state()).toMatchObject({ name: 'suspect' })
+    // Whoever waited for it goes there as soon as it is no longer suspect.
+    const stop = rig.backend.onChange(() => {
+      stop()
+      rig.warm()
+    })
+    rig.ollama.mood = 'well'
+    await rig.time.advance(120_000)
+    await rig.member.close()
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+
   it('are not believed against a token in the last 30 s', async () => {
     const rig = createRig()
     rig.ollama.broken.add('/api/version')

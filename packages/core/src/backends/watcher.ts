@@ -171,12 +171,13 @@ export class Watcher implements BackendWatcher {
     this.#look = undefined
     this.#isLooking = true
     const found = await health.health(true)
-    this.#isLooking = false
     if (this.#closed) return
     const { reachable } = found.health
     const nowMs = this.#nowMs()
     if (!reachable && nowMs - backend.liveness.tokenAtMs >= LOOK_MS) backend.models.forget()
     if (backend.liveness.probed(reachable, nowMs)) backend.changed()
+    // Only now: a call that begins because of what was found would begin looks of its own.
+    this.#isLooking = false
     this.#lookAfter(this.#strayed(reachable ? LOOK_MS : LOOK_AGAIN_MS))
   }
 
