@@ -15,7 +15,14 @@ const QUIET_MS = 600_000
 /** After so much quiet, nothing may fail any more. */
 const RECOVERED_AFTER_MS = 300_000
 /** How a call may end, whatever happened before: its own time was too short, or too many came at once. */
-const ALWAYS_POSSIBLE = new Set(['answered', 'left', 'INVALID_REQUEST', 'DEADLINE_EXCEEDED', 'QUEUE_FULL'])
+const ALWAYS_POSSIBLE = new Set([
+  'answered',
+  'left',
+  'INVALID_REQUEST',
+  'DEADLINE_EXCEEDED',
+  'QUEUE_FULL',
+  'QUEUE_TIMEOUT',
+])
 
 /** What one world of chaos is like; a function of its seed. */
 interface Shape {
