@@ -8,8 +8,8 @@ import type { Waiting } from './waiting.ts'
 /** The settings it goes by. */
 export type AdmissionOptions = Pick<Config, 'maxQueueLength' | 'queueTimeoutMs'>
 
-/** A queue that has not been empty for so long is no burst that passes (CoDel's interval). */
-const STANDING_MS = 30_000
+/** A queue that has not been empty for the time of so many answers is no burst that passes (CoDel's interval). */
+const STANDING_HOLDS = 3
 /** More comes in than can be done, with some room for chance. */
 const OVERLOAD = 1.25
 /** Whoever would be answered in nine of ten cases may wait. */
@@ -46,8 +46,9 @@ export function refusalAtEntry(
 
 /** The time that must be left for an answer when its turn comes. */
 function neededMs({ holds, arrivals, standingSinceMs }: ModelQueue, slots: number, nowMs: number): number {
-  const isStanding = standingSinceMs !== undefined && nowMs - standingSinceMs > STANDING_MS
-  const load = (arrivals.perMs(nowMs) * (holds.meanMs ?? 0)) / Math.max(slots, 1)
+  const meanMs = holds.meanMs ?? 0
+  const isStanding = standingSinceMs !== undefined && nowMs - standingSinceMs > meanMs * STANDING_HOLDS
+  const load = (arrivals.perMs(nowMs) * meanMs) / Math.max(slots, 1)
   const ms = isStanding && load > OVERLOAD ? (holds.quantileMs(1) ?? 0) * SAFE_FACTOR : holds.quantileMs(LIKELY_SHARE)
   return ms ?? 0
 }
