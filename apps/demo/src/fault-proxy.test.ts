@@ -72,6 +72,33 @@ describe('the fault proxy', () => {
     expect(await ask()).toMatchObject({ ok: true })
   })
 
+  it('cuts new answers alone: not what goes on from a half one, nor the short tests of who can do that', async () => {
+    await proxy.set('cut')
+    const hello = { role: 'user', content: 'Hello' }
+    const others = [
+      { messages: [hello, { role: 'assistant', content: 'word0 word1' }] },
+      { messages: [hello], options: { num_predict: 24 } },
+      { messages: [hello], _debug_render_only: true, stream: false },
+      { messages: [] },
+    ]
+    for (const body of others) {
+      const init = { method: 'POST', body: JSON.stringify({ model: 'llama3.2', ...body }) }
+      await (await fetch(`${proxy.url}/api/chat`, init)).text()
+    }
+    expect(proxy.counts()).toEqual({ requests: 4, broken: 0 })
+    const response = await fetch(`${proxy.url}/api/chat`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'llama3.2', messages: [hello] }),
+    })
+    let text = ''
+    await expect(
+      (async () => {
+        for await (const part of response.body!.pipeThrough(new TextDecoderStream())) text += part
+      })(),
+    ).rejects.toThrow()
+    expect(text.trim().split('\n')).toHaveLength(12)
+  })
+
   it('leaves the health routes alone', async () => {
     await proxy.set('hang')
     expect((await fetch(`${proxy.url}/api/version`)).status).toBe(200)

@@ -1,15 +1,19 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 
 import { TOKENS_BEFORE_CUT, type FaultSwitch } from './fault-switch.ts'
 import type { BreakMode } from './shared/demo-api.ts'
 
-/** A proxy on loopback in front of a real Ollama, because a real Ollama does not break when one asks it to. */
+/** A proxy on loopback in front of an Ollama, because a real one does not break when one asks it to. */
 export interface FaultProxy extends FaultSwitch, AsyncDisposable {
   readonly url: string
 }
 
+const LINE_END = 0x0a
+/** Answers limited to so few tokens are not cut. */
+const SHORT_TOKENS = 24
 const ANSWERS = new Set(['/api/chat', '/api/generate', '/v1/chat/completions'])
 
 /** Opens a proxy to one Ollama. Without a fault it hands every byte on and keeps nothing back. */
@@ -20,17 +24,24 @@ export async function createFaultProxy(target: string): Promise<FaultProxy> {
   let broken = 0
   let sinceSwitch = 0
 
+  // The first one and then every second one is struck: whoever presses the button sees it at once.
+  const strikes = (): boolean => {
+    const isStruck = sinceSwitch++ % 2 === 0
+    if (isStruck) broken++
+    return isStruck
+  }
   const server = createServer((request, response) => {
     if (!ANSWERS.has(request.url ?? '')) return pass(target, request, response)
     requests++
-    // The first one and then every second one is struck: whoever presses the button sees it at once.
-    const strikes = mode !== 'none' && mode !== 'refuse' && sinceSwitch++ % 2 === 0
-    if (!strikes) return pass(target, request, response)
-    broken++
-    if (mode === 'every-second') request.socket.resetAndDestroy()
+    if (mode === 'none' || mode === 'refuse') pass(target, request, response)
+    else if (mode === 'cut') {
+      const passOn = (body: Buffer): void =>
+        pass(target, request, response, { body, isCut: isNewAnswer(body) && strikes() })
+      buffer(request).then(passOn, () => request.socket.destroy())
+    } else if (!strikes()) pass(target, request, response)
+    else if (mode === 'every-second') request.socket.resetAndDestroy()
     // A hang takes the question and keeps the connection; it ends when the other side has had enough.
-    else if (mode === 'hang') request.resume()
-    else pass(target, request, response, true)
+    else request.resume()
   })
   server.requestTimeout = 0
   server.headersTimeout = 0
@@ -74,8 +85,39 @@ export async function createFaultProxy(target: string): Promise<FaultProxy> {
   }
 }
 
-/** Hands a request on; with `isCut` the answer breaks off after some of its pieces, at the latest before its end. */
-function pass(target: string, request: IncomingMessage, response: ServerResponse, isCut = false): void {
+/**
+ * Whether a request asks for an answer of its own. What goes on from a half answer is the cure for a cut and no second
+ * case of it, and short answers are how Surefoot finds out whether a model can do that.
+ */
+function isNewAnswer(body: Buffer): boolean {
+  try {
+    const { messages, raw, options, ...more } = JSON.parse(body.toString()) as Record<string, unknown>
+    const last = Array.isArray(messages) ? (messages.at(-1) as { role?: unknown } | undefined) : undefined
+    const { num_predict: limit } = (options ?? {}) as { num_predict?: unknown }
+    const isShort = typeof limit === 'number' && limit > 0 && limit <= SHORT_TOKENS
+    return (
+      last !== undefined && last.role !== 'assistant' && raw !== true && !isShort && more['_debug_render_only'] !== true
+    )
+  } catch {
+    return false
+  }
+}
+
+/** What `pass` is told besides. */
+interface PassOptions {
+  /** The request's body, where it was read already. */
+  readonly body?: Buffer
+  /** The answer breaks off after some of its lines, at the latest before its end. */
+  readonly isCut?: boolean
+}
+
+/** Hands a request on. */
+function pass(
+  target: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { body, isCut = false }: PassOptions = {},
+): void {
   const url = new URL(`${target}${request.url ?? '/'}`)
   const open = url.protocol === 'https:' ? httpsRequest : httpRequest
   const headers = { ...request.headers, host: url.host }
@@ -84,11 +126,18 @@ function pass(target: string, request: IncomingMessage, response: ServerResponse
   const fail = (): void => void request.socket.resetAndDestroy()
   upstream.on('error', fail)
   upstream.on('response', (answer) => {
-    let chunks = 0
+    let lines = 0
     response.writeHead(answer.statusCode ?? 502, answer.headers)
     answer.on('error', fail)
     answer.on('data', (chunk: Buffer) => {
-      if (isCut && (++chunks > TOKENS_BEFORE_CUT || chunk.includes('"done":true'))) return request.socket.destroySoon()
+      if (isCut) {
+        const cutAt = endOfLine(chunk, TOKENS_BEFORE_CUT - lines)
+        lines += chunk.reduce((sum, byte) => sum + Number(byte === LINE_END), 0)
+        if (cutAt !== undefined || chunk.includes('"done":true')) {
+          answer.pause()
+          return endAfter(response, chunk.subarray(0, cutAt ?? 0), () => request.socket.destroySoon())
+        }
+      }
       if (!response.write(chunk)) {
         answer.pause()
         response.once('drain', () => answer.resume())
@@ -97,5 +146,22 @@ function pass(target: string, request: IncomingMessage, response: ServerResponse
     answer.on('end', () => response.end())
   })
   response.on('close', () => upstream.destroy())
-  request.pipe(upstream)
+  if (body === undefined) request.pipe(upstream)
+  else upstream.end(body)
+}
+
+/** Not right after a write: what is written in the same turn would be lost. */
+function endAfter(response: ServerResponse, part: Buffer, end: () => void): void {
+  if (part.length === 0) end()
+  else response.write(part, end)
+}
+
+/** Where the line with this number (1 is the first one) ends; `undefined` when it is not in here. */
+function endOfLine(chunk: Buffer, line: number): number | undefined {
+  let at = -1
+  for (let count = 0; count < line; count++) {
+    at = chunk.indexOf(LINE_END, at + 1)
+    if (at === -1) return undefined
+  }
+  return at + 1
 }

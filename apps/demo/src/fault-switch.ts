@@ -16,24 +16,6 @@ export const TOKENS_BEFORE_CUT = 12
  * still be running, so that what helps is another one.
  */
 export function combineFaults(switches: readonly FaultSwitch[]): FaultSwitch {
-  return createFaultSwitch(
-    (wanted) =>
-      Promise.all(switches.map((faults, index) => faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted))),
-    () => {
-      const all = switches.map((faults) => faults.counts())
-      return {
-        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
-        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
-      }
-    },
-  )
-}
-
-/** A switch that remembers how it stands. */
-export function createFaultSwitch(
-  turn: (wanted: BreakMode) => Promise<unknown>,
-  counts: FaultSwitch['counts'],
-): FaultSwitch {
   let mode: BreakMode = 'none'
   return {
     get mode() {
@@ -41,8 +23,14 @@ export function createFaultSwitch(
     },
     async set(wanted) {
       mode = wanted
-      await turn(wanted)
+      await Promise.all(switches.map((faults, index) => faults.set(wanted === 'hang' && index > 0 ? 'none' : wanted)))
     },
-    counts,
+    counts() {
+      const all = switches.map((faults) => faults.counts())
+      return {
+        requests: all.reduce((sum, counts) => sum + counts.requests, 0),
+        broken: all.reduce((sum, counts) => sum + counts.broken, 0),
+      }
+    },
   }
 }

@@ -12,7 +12,6 @@ import { onNextFreePort } from './next-free-port.ts'
 import { addPageRoutes, type PageFiles } from './page-files.ts'
 import { withShownAddresses, type DemoBackend } from './shared/demo-api.ts'
 import { shownUrl } from './shown-url.ts'
-import { createStandInFaults } from './stand-in-faults.ts'
 
 /** What the demo is started with. */
 export interface DemoOptions {
@@ -35,8 +34,8 @@ export interface Demo extends AsyncDisposable {
 
 /** About what a small model does on a laptop. */
 const STAND_IN_PACE = { firstTokenMs: 300, tokensPerSecond: 40 }
-/** Two, with one slot each: what one of them cannot do, the other one can. */
-const STAND_INS = 2
+/** With one slot each: what one of them cannot do, another one can, and a line forms behind them. */
+const STAND_INS = 3
 
 /** The stand-in answers after 0.3 s, so that two seconds of silence are a hang; of a real model one knows no such thing. */
 const STAND_IN_SETTINGS: SurefootConfig = { slots: 1, timeoutMs: 2000, retryDelayMs: 250 }
@@ -49,7 +48,8 @@ const STAND_IN_SETTINGS: SurefootConfig = { slots: 1, timeoutMs: 2000, retryDela
 const DEMO_SETTINGS: SurefootConfig = { waitForReadyMs: 5000, maxRetries: 12, timeoutMs: 30_000 }
 
 const REAL_TEST: TestSettings = { tokens: 40, patienceMs: 5000, restartMs: 1000 }
-const STAND_IN_TEST: TestSettings = { tokens: 12, patienceMs: 3000, restartMs: 1000 }
+/** Answers of 24 tokens and fewer are not cut; see the fault proxy. */
+const STAND_IN_TEST: TestSettings = { tokens: 25, patienceMs: 3000, restartMs: 1000 }
 
 /** Puts the demo together: backend, faults, Surefoot, server, routes. Closing it closes all of them. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
@@ -57,7 +57,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { backend } = options
   const isReal = backend.kind === 'real'
   const opened = isReal
-    ? await openReal(backend.urls, parts)
+    ? await openProxies(backend.urls, parts)
     : await openStandIns(backend.model, options.pace ?? STAND_IN_PACE, parts)
   const backends = opened.map(({ faults: _faults, ...shown }) => shown)
   const faults = combineFaults(opened.map((one) => one.faults))
@@ -122,13 +122,14 @@ async function openStandIns(
       }),
     ),
   )
-  return standIns.map((standIn) => {
-    parts.use(standIn)
-    return { url: standIn.url, shownAs: standIn.url, faults: createStandInFaults(standIn) }
-  })
+  for (const standIn of standIns) parts.use(standIn)
+  const urls = standIns.map(({ url }) => url)
+  // Nobody knows a stand-in by its own address: it goes by that of its proxy.
+  return (await openProxies(urls, parts)).map((opened) => ({ ...opened, shownAs: opened.url }))
 }
 
-async function openReal(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend[]> {
+/** A fault proxy before each Ollama. */
+async function openProxies(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend[]> {
   const proxies = await Promise.all(urls.map((url) => createFaultProxy(url)))
   return proxies.map((proxy, index) => {
     parts.use(proxy)
