@@ -93,9 +93,9 @@ export class ModelStates {
    * in vain is remembered for another second, so that a backend that is away is not looked at for each call it refuses.
    */
   lost(model: string | 'all', nowMs: number): void {
-    for (const [name, known] of model === 'all' ? [...this.#residency] : this.#only(model)) {
-      const isInVain = known.is === 'unknown' && known.untilMs > nowMs
-      if (!isInVain) this.#residency.delete(name)
+    for (const name of model === 'all' ? this.known : [model]) {
+      const known = this.#known(name, nowMs)
+      if (known?.is !== 'unknown') this.#residency.delete(name)
       else this.#residency.set(name, { ...known, untilMs: Math.min(known.untilMs, nowMs + IN_VAIN_MS) })
     }
   }
@@ -147,11 +147,6 @@ export class ModelStates {
     const early = avoidance.sinceMs + Math.min(FIRST_RETRY_MS * 2 ** (avoidance.strikes - 1), LONGEST_RETRY_MS)
     const untilMs = isLast ? Math.min(avoidance.untilMs, early) : avoidance.untilMs
     return untilMs > nowMs ? { error: avoidance.error, untilMs } : undefined
-  }
-
-  #only(model: string): [string, Knowledge][] {
-    const known = this.#residency.get(model)
-    return known === undefined ? [] : [[model, known]]
   }
 
   #inMemory(model: string, nowMs: number): void {
