@@ -223,7 +223,8 @@ export class Backend {
   }
 
   #learn(verdict: Verdict, model: string): void {
-    if (verdict.memoryLost !== undefined) this.models.lost(verdict.memoryLost === 'all' ? 'all' : model, this.#now())
+    if (verdict.memoryLost !== undefined)
+      this.models.lost(verdict.memoryLost === 'all' ? undefined : model, this.#now())
     if (verdict.tooLarge === true) this.loader?.tooLarge(model)
     if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
     else if (verdict.avoidModelMs !== undefined) {

@@ -89,11 +89,11 @@ export class ModelStates {
   }
 
   /**
-   * The runner of this model died, or those of all (F7, F9, F24): what is believed to be in memory is not. That a look was
+   * The runner of this model died; without a name, those of all (F7, F9, F24): what is believed to be in memory is not. That a look was
    * in vain is remembered for another second, so that a backend that is away is not looked at for each call it refuses.
    */
-  lost(model: string | 'all', nowMs: number): void {
-    for (const name of model === 'all' ? this.known : [model]) {
+  lost(model: string | undefined, nowMs: number): void {
+    for (const name of model === undefined ? this.known : [model]) {
       const known = this.#known(name, nowMs)
       if (known?.is !== 'unknown') this.#residency.delete(name)
       else this.#residency.set(name, { ...known, untilMs: Math.min(known.untilMs, nowMs + IN_VAIN_MS) })
