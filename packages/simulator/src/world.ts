@@ -22,6 +22,8 @@ import { ModelledConnection } from './wire/modelled-connection.ts'
 const GRACE_MS = 1_000
 /** Breaches kept; one that repeats itself says nothing new. */
 const MOST_VIOLATIONS = 100
+/** A reader may take so much longer than its call. */
+const SLOWEST_READER_MS = 3_600_000
 /** How long a world may take to come to rest after its last call. */
 const REST_MS = 5_000
 
@@ -160,7 +162,7 @@ export class World {
   async finish(): Promise<WorldResult> {
     const { clock } = this
     const longestMs = Math.max(0, ...[...this.#calls.values()].map(({ deadlineAtMs }) => deadlineAtMs - clock.nowMs))
-    for (let waitedMs = 0; this.#calls.size > 0 && waitedMs <= longestMs + GRACE_MS; waitedMs += REST_MS) {
+    for (let waitedMs = 0; this.#calls.size > 0 && waitedMs <= longestMs + SLOWEST_READER_MS; waitedMs += REST_MS) {
       await this.run(REST_MS)
     }
     for (const { id } of this.#calls.values()) this.report('I1', `call ${id} never ended`)
@@ -219,7 +221,7 @@ export class World {
     const id = questionIn(exchange.body)
     if (id === undefined) {
       this.#breakerChecks.dispatched(ollama.options.url, exchange, false)
-      return this.#note('request', this.ollamas.indexOf(ollama), exchange.path)
+      return this.#note('request', this.ollamas.indexOf(ollama), requestWords(exchange))
     }
     this.#note('attempt', id, this.ollamas.indexOf(ollama))
     const call = this.#calls.get(id)
@@ -235,7 +237,7 @@ export class World {
 
   #onExchangeEnd(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
     const call = this.#callOf.get(exchange)
-    if (call === undefined) return
+    if (call === undefined) return this.#note(`request ${how}`, this.ollamas.indexOf(ollama), requestWords(exchange))
     this.#note(`attempt ${how}`, call.id, this.ollamas.indexOf(ollama))
     call.open.delete(exchange)
     this.#exchangesOn(ollama).delete(exchange)
@@ -349,6 +351,12 @@ export class World {
 
 /** Loads and canaries go through the same sockets as calls, beside the slots. */
 const SPARE_SOCKETS = 4
+
+/** What a request is that no caller caused: a load, or a question of core's own. */
+function requestWords({ path, body }: Exchange): string {
+  if (body === null) return path
+  return `${path} ${body.includes('"messages":[]') ? 'load' : 'question'}`
+}
 
 const nothing = (): void => {}
 
