@@ -22,7 +22,7 @@ const delta = (more: Partial<Delta>): Delta => ({
   chunk: { ...BASE, message: { role: 'assistant', content: '' }, done: false },
   ...more,
 })
-const HOW = { id: 'run-1', attempts: 2, backend: 'http://a:1' }
+const HOW = { id: 'run-1', attempts: 2, backend: 'http://a:1', resumed: 0 }
 
 describe('a whole answer', () => {
   it("has the text of all pieces, Ollama's fields and how it came about", () => {

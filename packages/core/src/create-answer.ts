@@ -20,13 +20,13 @@ export class AnswerBuilder {
   }
 
   /** The whole answer, once the terminal marker is here. */
-  finish(final: Final, how: Pick<ChatAnswer, 'id' | 'attempts' | 'backend'>): ChatAnswer {
+  finish(final: Final, how: Pick<ChatAnswer, 'id' | 'attempts' | 'backend' | 'resumed'>): ChatAnswer {
     const message: ChatMessage = {
       ...final.chunk.message,
       content: this.#text,
       ...(this.#thinking !== undefined && { thinking: this.#thinking }),
       ...(this.#toolCalls !== undefined && { tool_calls: this.#toolCalls }),
     }
-    return { ...final.chunk, message, done: true, ...how, served: 'model', resumed: 0 }
+    return { ...final.chunk, message, done: true, ...how, served: 'model' }
   }
 }

@@ -81,6 +81,34 @@ async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
 }
 
 describe('a run', () => {
+  it('names the backend that ended a resumed answer, and how often it was gone on with', async () => {
+    const resumes: Service = async (_call, context) => {
+      const text = async function* (): Reply['body'] {
+        yield delta('Water ')
+        context.emit({ type: 'attempt', attempt: 2, backend: 'http://b:1' })
+        context.emit({ type: 'resumed', atChar: 6, attempt: 2, backend: 'http://b:1' })
+        yield delta('is wet.')
+        return FINAL
+      }
+      context.emit({ type: 'attempt', attempt: 1, backend: 'http://a:1' })
+      return { backend: 'http://a:1', body: text() }
+    }
+    expect(await createRig(resumes).start().run.answer).toMatchObject({
+      message: { content: 'Water is wet.' },
+      attempts: 2,
+      resumed: 1,
+      backend: 'http://b:1',
+    })
+  })
+
+  it('takes the id of its caller where that is a UUID, and nothing else', async () => {
+    const runId = '0d6f1c7e-3c1b-4a7e-9f61-2a4b6c8d0e1f'
+    const rig = createRig(answers(['Hi']))
+    const started = rig.start('Hi', { runId })
+    expect([started.run.id, (await started.run.answer).id, rig.seen.context?.id]).toEqual([runId, runId, runId])
+    expect(rig.start('Hi', { runId: 'a\nforged line' }).run.id).toBe('run-1')
+  })
+
   it('ends what is below it when a fault of our own ends it', async () => {
     const broken = { ...delta('x'), toolCalls: 5 } as unknown as Delta
     const { start, seen } = createRig(async () => ({

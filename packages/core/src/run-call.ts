@@ -41,6 +41,8 @@ export function runCall(
   const cleanups: ((end: CallEnd) => void)[] = []
   const builder = new AnswerBuilder()
   let attempts = 0
+  let resumed = 0
+  let resumedOn: string | undefined
   let shown = false
 
   const execute = async (sink: RunSink): Promise<ChatAnswer> => {
@@ -59,6 +61,10 @@ export function runCall(
       exclude: new Set(),
       emit: (event) => {
         if (event.type === 'attempt') attempts = event.attempt
+        else if (event.type === 'resumed') {
+          resumed++
+          resumedOn = event.backend
+        }
         sink.emit(event)
       },
       defer: (cleanup) => cleanups.push(cleanup),
@@ -67,7 +73,7 @@ export function runCall(
     for (;;) {
       const { value, done } = await body.next()
       if (done === true) {
-        const answer = builder.finish(value, { id, attempts, backend })
+        const answer = builder.finish(value, { id, attempts, backend: resumedOn ?? backend, resumed })
         sink.emit(new WireFinish(answer, call.buffered ? undefined : value))
         return answer
       }
