@@ -34,12 +34,14 @@ export async function runTasks(
 function ask(worker: Worker, task: Task): Promise<TaskResult | Error> {
   return new Promise((resolve) => {
     const done = (outcome: TaskResult | Error): void => {
-      worker.removeAllListeners()
+      worker.off('message', onMessage).off('error', done).off('exit', onExit)
       resolve(outcome)
     }
-    worker.once('message', (message: Message) => done('result' in message ? message.result : new Error(message.error)))
-    worker.once('error', (error) => done(error as Error))
-    worker.once('exit', () => done(new Error('The thread was ended')))
+    const onMessage = (message: Message): void => {
+      done('result' in message ? message.result : new Error(message.error))
+    }
+    const onExit = (): void => done(new Error('The thread was ended'))
+    worker.on('message', onMessage).on('error', done).on('exit', onExit)
     worker.postMessage(task)
   })
 }
