@@ -31,8 +31,8 @@ async function bundle(entry: string): Promise<string> {
 
 /** Measured, and a tenth more. The README says the measured size. */
 test.each([
-  ['index.ts', 22.2],
-  ['trpc.ts', 13],
+  ['index.ts', 23.2],
+  ['trpc.ts', 13.5],
 ])('%s runs in a browser and is not larger than %s kB and a tenth', async (entry, measuredKb) => {
   const code = await bundle(entry)
   expect(code).not.toMatch(/["']node:|\brequire\(|\bprocess\.(?!env\b)|\bBuffer\b/)

@@ -14,7 +14,7 @@ const LABELS: Readonly<Record<BreakMode, { readonly short: string; readonly long
     short: 'Hang',
     long: 'The first backend takes every second request and never answers: only another backend can help.',
   },
-  cut: { short: 'Cut mid-answer', long: 'Every second answer breaks off after a dozen words.' },
+  cut: { short: 'Cut mid-answer', long: 'Every second answer breaks off after a dozen words, and goes on from there.' },
 }
 
 const HANG_ALONE =
