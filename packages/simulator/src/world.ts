@@ -1,13 +1,12 @@
 import { createSurefoot, readConfig } from '@surefoot/core'
 import type { Config, LocalSurefoot, SurefootConfig, SurefootDeps, TelemetryEvent } from '@surefoot/core'
-import type { ChatAnswer, RunEvent, SurefootError } from '@surefoot/protocol'
 
-import { CallRecord, questionIn, questionNumber } from './callers/call-record.ts'
+import { CallRecord, questionNumber } from './callers/call-record.ts'
 import { makeCall } from './callers/make-call.ts'
 import type { Question } from './callers/question.ts'
-import { AttemptChecks } from './checks/attempt-checks.ts'
-import { BreakerChecks } from './checks/breaker-checks.ts'
+import { CallerObserver } from './checks/caller-observer.ts'
 import type { InvariantName, Violation } from './checks/violation.ts'
+import { WireObserver } from './checks/wire-observer.ts'
 import { ModelledOllama } from './ollama/modelled-ollama.ts'
 import type { OllamaOptions } from './ollama/ollama-options.ts'
 import { Tally } from './tally.ts'
@@ -15,11 +14,8 @@ import { EventJournal } from './time/event-journal.ts'
 import type { TraceLine } from './time/event-journal.ts'
 import { RandomStream } from './time/random-stream.ts'
 import { VirtualClock } from './time/virtual-clock.ts'
-import type { Exchange, ExchangeEnd } from './wire/exchange.ts'
 import { ModelledConnection } from './wire/modelled-connection.ts'
 
-/** A call may end so much later than its deadline. */
-const GRACE_MS = 1_000
 /** Breaches kept; one that repeats itself says nothing new. */
 const MOST_VIOLATIONS = 100
 /** A reader may take so much longer than its call. */
@@ -59,12 +55,8 @@ export class World {
   readonly #journal: EventJournal
   readonly #connections: ModelledConnection[] = []
   readonly #calls = new Map<number, CallRecord>()
-  readonly #ended = new Map<string, number>()
-  readonly #attemptChecks: AttemptChecks
-  readonly #breakerChecks: BreakerChecks
-  readonly #callOf = new WeakMap<Exchange, CallRecord>()
-  readonly #open = new Map<ModelledOllama, Set<Exchange>>()
-  readonly #attemptListeners: ((backend: number) => void)[] = []
+  readonly #wire: WireObserver
+  readonly #callers: CallerObserver
   readonly #callListeners: ((call: CallRecord) => void)[] = []
   #nextId = 0
   #startedAtCpuMs = 0
@@ -82,10 +74,14 @@ export class World {
     )
     const given = { logLevel: 'silent' as const, ...config, backends: ollamas.map(({ url }) => url) }
     this.config = readConfig(given)
-    const report = (invariant: InvariantName, text: string): void => this.report(invariant, text)
-    const limits = { ...this.config, slots: this.config.slots === 'auto' ? undefined : this.config.slots }
-    this.#attemptChecks = new AttemptChecks(limits, () => this.clock.nowMs, report)
-    this.#breakerChecks = new BreakerChecks(this.config.breakerThreshold, report)
+    const observed = {
+      nowMs: () => this.clock.nowMs,
+      calls: this.#calls,
+      report: (invariant: InvariantName, text: string) => this.report(invariant, text),
+      note: (what: string, subject: number, detail: string | number = '') => this.#note(what, subject, detail),
+    }
+    this.#wire = new WireObserver({ ...observed, config: this.config, ollamas: this.ollamas })
+    this.#callers = new CallerObserver({ ...observed, onEnd: (call, outcome) => this.#onCallEnd(call, outcome) })
     this.surefoot = createSurefoot(given, {
       runtime: this.clock.createRuntime(seed),
       logger: SILENT,
@@ -113,7 +109,7 @@ export class World {
 
   /** Calls back for every attempt of a call, with the index of the backend. */
   onAttempt(listener: (backend: number) => void): void {
-    this.#attemptListeners.push(listener)
+    this.#wire.onAttempt(listener)
   }
 
   onCallEnd(listener: (call: CallRecord) => void): void {
@@ -130,7 +126,7 @@ export class World {
     this.tally.calls++
     this.#note('call', id, call.expectedTokens)
     this.#startedAtCpuMs = performance.now()
-    void makeCall(call, this.surefoot, clock, this.#callWatch)
+    void makeCall(call, this.surefoot, clock, this.#callers)
     return call
   }
 
@@ -207,97 +203,12 @@ export class World {
       random: this.random('connection', url),
       connectTimeoutMs: this.config.connectTimeoutMs,
       watch: {
-        dispatched: (exchange) => this.#onDispatch(exchange, connection),
-        ended: (exchange, _, how) => this.#onExchangeEnd(exchange, connection, how),
+        dispatched: (exchange) => this.#wire.dispatched(exchange, connection),
+        ended: (exchange, _, how) => this.#wire.ended(exchange, connection, how),
       },
     })
     this.#connections.push(connection)
     return connection
-  }
-
-  #onDispatch(exchange: Exchange, { ollama, inFlight }: ModelledConnection): void {
-    if (inFlight > this.config.poolMaxSize + SPARE_SOCKETS)
-      this.report('I3', `${inFlight} requests at once for one pool`)
-    const id = questionIn(exchange.body)
-    if (id === undefined) {
-      this.#breakerChecks.dispatched(ollama.options.url, exchange, false)
-      return this.#note('request', this.ollamas.indexOf(ollama), requestWords(exchange))
-    }
-    this.#note('attempt', id, this.ollamas.indexOf(ollama))
-    const call = this.#calls.get(id)
-    if (call === undefined) return this.report('I4', `call ${id}: an attempt after its end`)
-    call.attempts++
-    call.open.add(exchange)
-    this.#breakerChecks.dispatched(ollama.options.url, exchange, true)
-    this.#attemptChecks.dispatched(call, exchange, this.#openOn(ollama, call.question.model), ollama)
-    this.#callOf.set(exchange, call)
-    this.#exchangesOn(ollama).add(exchange)
-    for (const listener of this.#attemptListeners) listener(this.ollamas.indexOf(ollama))
-  }
-
-  #onExchangeEnd(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
-    const call = this.#callOf.get(exchange)
-    if (call === undefined) return this.#note(`request ${how}`, this.ollamas.indexOf(ollama), requestWords(exchange))
-    this.#note(`attempt ${how}`, call.id, this.ollamas.indexOf(ollama))
-    call.open.delete(exchange)
-    this.#exchangesOn(ollama).delete(exchange)
-    this.#breakerChecks.ended(ollama.options.url, exchange)
-    this.#attemptChecks.ended(call, exchange, how)
-  }
-
-  #exchangesOn(ollama: ModelledOllama): Set<Exchange> {
-    const known = this.#open.get(ollama) ?? new Set<Exchange>()
-    this.#open.set(ollama, known)
-    return known
-  }
-
-  /** Attempts of one model under way there, and the one that begins now. */
-  #openOn(ollama: ModelledOllama, model: string | undefined): number {
-    let sum = 1
-    for (const exchange of this.#exchangesOn(ollama)) {
-      if (exchange.started && this.#callOf.get(exchange)?.question.model === model) sum++
-    }
-    return sum
-  }
-
-  readonly #callWatch = {
-    saw: (call: CallRecord, event: RunEvent): void => this.#onRunEvent(call, event),
-    answered: (call: CallRecord, answer: ChatAnswer, finishes: number): void => {
-      const fault = call.faultOf(answer)
-      if (fault !== undefined) this.report('I2', `call ${call.id}: ${fault}`)
-      if (finishes !== 1) this.report('I1', `call ${call.id} finished ${finishes} times`)
-      if (call.question.streamed && call.seen !== call.expected.length) {
-        this.report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
-      }
-      call.resumed = answer.resumed
-      this.#end(call, 'answered')
-    },
-    left: (call: CallRecord): void => this.#end(call, 'left'),
-    failed: (call: CallRecord, error: SurefootError): void => {
-      if (error.partial !== undefined && error.partial !== call.expected.slice(0, call.seen)) {
-        this.report('I2', `call ${call.id}: its partial text is not what the caller has seen`)
-      }
-      if (error.code === 'INTERNAL') this.report('I1', `call ${call.id}: ${String(error.cause ?? error.message)}`)
-      if (call.question.isWrong === true && error.code !== 'INVALID_REQUEST' && call.foundWrong) {
-        this.report('I4', `call ${call.id}: a caller's mistake is told as ${error.code}`)
-      }
-      if (this.clock.nowMs === call.startedMs) {
-        this.tally.refusedWithinCpuMs.push(performance.now() - this.#startedAtCpuMs)
-      }
-      this.#end(call, error.code)
-    },
-    broken: (call: CallRecord, failure: unknown): void => {
-      this.report('I1', `call ${call.id} ended with ${String(failure)}`)
-      this.#end(call, 'broken')
-    },
-  }
-
-  #onRunEvent(call: CallRecord, event: RunEvent): void {
-    this.#note(event.type, call.id, event.type === 'delta' ? event.text.length : '')
-    if (event.type !== 'delta' || event.text === '') return
-    call.firstTokenMs ??= this.clock.nowMs
-    const fault = call.faultOfNext(event.text)
-    if (fault !== undefined) this.report('I2', `call ${call.id}: ${fault}`)
   }
 
   #onTelemetry(event: TelemetryEvent): void {
@@ -305,36 +216,24 @@ export class World {
       case 'breaker-open':
       case 'breaker-half-open':
       case 'breaker-closed':
-        this.#note(
-          event.type,
-          this.ollamas.findIndex(({ options }) => options.url === event.backend),
-          event.reason,
-        )
-        this.#breakerChecks.changed(event)
+        this.#wire.breakerChanged(event)
         break
       case 'call-end':
-        this.#onCallEnd(Number(event.id))
+        this.#callers.endedInCore(Number(event.id))
         break
       default:
         break
     }
   }
 
-  /** Told by core itself, once a call, whether or not its reader has come to the end yet. */
-  #onCallEnd(id: number): void {
-    const call = this.#calls.get(id)
-    if (call === undefined || this.#ended.has(String(id))) return this.report('I1', `call ${id} ended twice`)
-    this.#ended.set(String(id), this.clock.nowMs)
-    const lateMs = this.clock.nowMs - Math.min(call.deadlineAtMs, call.leftAtMs ?? Number.POSITIVE_INFINITY)
-    if (lateMs > GRACE_MS) this.report('I1', `call ${id} ended ${Math.round(lateMs)} ms late`)
-  }
-
-  #end(call: CallRecord, outcome: string): void {
+  #onCallEnd(call: CallRecord, outcome: string): void {
+    const { nowMs } = this.clock
+    // Refused at once: then nothing else has run in between, and the real time is that of the refusal.
+    if (nowMs === call.startedMs) this.tally.refusedWithinCpuMs.push(performance.now() - this.#startedAtCpuMs)
     call.outcome = outcome
     this.#calls.delete(call.id)
-    this.#ended.delete(String(call.id))
     this.#note(`call ${outcome}`, call.id, call.attempts)
-    this.tally.ended(call, this.clock.nowMs)
+    this.tally.ended(call, nowMs)
     for (const listener of this.#callListeners) listener(call)
   }
 
@@ -347,15 +246,6 @@ export class World {
   #note(what: string, subject: number, detail: string | number = ''): void {
     this.#journal.note(this.clock.nowMs, what, subject, detail)
   }
-}
-
-/** Loads and canaries go through the same sockets as calls, beside the slots. */
-const SPARE_SOCKETS = 4
-
-/** What a request is that no caller caused: a load, or a question of core's own. */
-function requestWords({ path, body }: Exchange): string {
-  if (body === null) return path
-  return `${path} ${body.includes('"messages":[]') ? 'load' : 'question'}`
 }
 
 const nothing = (): void => {}

@@ -2,7 +2,6 @@ import type { ChatAnswer } from '@surefoot/protocol'
 
 import { OracleAnswer } from '../ollama/oracle.ts'
 import type { Asked } from '../ollama/generation.ts'
-import type { Exchange } from '../wire/exchange.ts'
 import type { Question } from './question.ts'
 
 /** What every question begins with; a number follows. */
@@ -24,8 +23,6 @@ export class CallRecord implements Asked {
   costly = 0
   /** How many of the costly ones the budget has been charged for. */
   charged = 0
-  /** Its exchanges under way. */
-  readonly open: Set<Exchange> = new Set()
   /** A backend has said that the request is wrong. */
   foundWrong = false
   leftAtMs: number | undefined

@@ -3,7 +3,8 @@ import type { TelemetryEvent } from '@surefoot/core'
 import type { Exchange } from '../wire/exchange.ts'
 import type { Report } from './violation.ts'
 
-type BreakerEvent = Extract<TelemetryEvent, { type: `breaker-${string}` }>
+/** What core tells of a breaker. */
+export type BreakerEvent = Extract<TelemetryEvent, { type: `breaker-${string}` }>
 
 interface Breaker {
   state: 'closed' | 'open' | 'half-open'
@@ -43,7 +44,11 @@ export class BreakerChecks {
     if (state === 'closed' && to === 'open' && breaker.failures + 1 < this.#threshold) {
       this.#report('I6', `the breaker of ${backend} opened after ${breaker.failures + 1} failures`)
     }
-    if (state === 'half-open' && to === 'closed' && ![...breaker.probes, ...breaker.beside].some(({ status }) => status === 200)) {
+    if (
+      state === 'half-open' &&
+      to === 'closed' &&
+      ![...breaker.probes, ...breaker.beside].some(({ status }) => status === 200)
+    ) {
       this.#report('I6', `the breaker of ${backend} closed without a token of a probe`)
     }
     if (state === 'half-open' && to === 'open' && breaker.probes.size + breaker.beside.size === 0) {

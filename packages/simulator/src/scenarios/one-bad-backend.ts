@@ -49,8 +49,11 @@ export const blackHole: Scenario = {
       { fault: { kind: 'status', status: 500, text: 'internal server error', afterMs: 5 }, probability: 1 },
     ]
     const next = questions(world.random('questions'), { meanTokens: 10, promptMs: 300 }, 0.5)
+    let hits = 0
+    world.onAttempt((index) => {
+      if (index === 1) hits++
+    })
     await askManyAtRandom(world, scaled(20_000, size), betweenCallsMs(0.4, 2, 1_300), next)
-    const hits = hole.counts.struck
     const periods = Math.floor(world.clock.nowMs / world.config.breakerOpenMs)
     const sum = new Sum()
     await sum.add(world)
@@ -73,8 +76,12 @@ export const oneHangs: Scenario = {
       world.clock.at(60_000, () => {
         if (hanging !== undefined) hanging.faults = [{ fault: { kind: 'hang' }, probability: 1 }]
       })
+      let waited = 0
+      world.onAttempt((index) => {
+        if (index === 2 && hanging !== undefined && hanging.faults.length > 0) waited++
+      })
       await askManyAtRandom(world, 1_000, betweenCallsMs(0.3, 3, 1_300), next)
-      most = Math.max(most, hanging?.counts.struck ?? 0)
+      most = Math.max(most, waited)
       await sum.add(world)
     }
     const measured = `${shareText(sum.successShare)} of ${countText(sum.summary.calls)}${sum.codes}, at most ${most} calls waited for it`

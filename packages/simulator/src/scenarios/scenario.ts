@@ -51,16 +51,18 @@ export function createWorld(
   return new World({ seed, ollamas, config: { slots: ollamas[0]?.slots ?? 1, ...config } })
 }
 
+/** What questions are like; all that is not said is drawn or left to its default. */
+export interface QuestionMix extends Partial<Question> {
+  readonly meanTokens: number
+  readonly promptMs: number
+}
+
 /** Questions of random length: lognormal, of that mean, as real ones are. */
-export function questions(
-  random: RandomStream,
-  { meanTokens, promptMs, ...rest }: Partial<Question> & { readonly meanTokens: number; readonly promptMs: number },
-  streamedShare: number,
-): () => Question {
+export function questions(random: RandomStream, mix: QuestionMix, streamedShare: number): () => Question {
+  const { meanTokens, ...rest } = mix
   return () => ({
     streamed: streamedShare > 0 && random.chance(streamedShare),
     tokens: Math.min(meanTokens * 30, random.lognormal(meanTokens, 1)),
-    promptMs,
     ...rest,
   })
 }

@@ -1,0 +1,103 @@
+import type { Config } from '@surefoot/core'
+
+import { questionIn } from '../callers/call-record.ts'
+import type { CallRecord } from '../callers/call-record.ts'
+import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
+import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
+import type { ModelledConnection } from '../wire/modelled-connection.ts'
+import { AttemptChecks } from './attempt-checks.ts'
+import { BreakerChecks } from './breaker-checks.ts'
+import type { BreakerEvent } from './breaker-checks.ts'
+import type { Report } from './violation.ts'
+
+/** Loads and canaries go through the same sockets as calls, beside the slots. */
+const SPARE_SOCKETS = 4
+
+/** What watches a wire is made with. */
+export interface WireObserverDeps {
+  readonly config: Config
+  readonly ollamas: readonly ModelledOllama[]
+  readonly nowMs: () => number
+  /** The calls that have not ended. */
+  readonly calls: ReadonlyMap<number, CallRecord>
+  readonly report: Report
+  readonly note: (what: string, subject: number, detail?: string | number) => void
+}
+
+/** Sees every request and its end, knows whose it is, and holds I3 to I6 against it. */
+export class WireObserver {
+  readonly #deps: WireObserverDeps
+  readonly #attempts: AttemptChecks
+  readonly #breakers: BreakerChecks
+  readonly #callOf = new WeakMap<Exchange, CallRecord>()
+  readonly #open = new Map<ModelledOllama, Set<Exchange>>()
+  readonly #listeners: ((backend: number) => void)[] = []
+
+  constructor(deps: WireObserverDeps) {
+    const { config, nowMs, report } = deps
+    const slots = config.slots === 'auto' ? undefined : config.slots
+    this.#deps = deps
+    this.#attempts = new AttemptChecks({ ...config, slots }, nowMs, report)
+    this.#breakers = new BreakerChecks(config.breakerThreshold, report)
+  }
+
+  /** Calls back for every attempt of a call, with the index of the backend. */
+  onAttempt(listener: (backend: number) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  breakerChanged(event: BreakerEvent): void {
+    const index = this.#deps.ollamas.findIndex(({ options }) => options.url === event.backend)
+    this.#deps.note(event.type, index, event.reason)
+    this.#breakers.changed(event)
+  }
+
+  dispatched(exchange: Exchange, { ollama, inFlight }: ModelledConnection): void {
+    const { config, ollamas, calls, report, note } = this.#deps
+    const index = ollamas.indexOf(ollama)
+    if (inFlight > config.poolMaxSize + SPARE_SOCKETS) report('I3', `${inFlight} requests at once for one pool`)
+    const id = questionIn(exchange.body)
+    this.#breakers.dispatched(ollama.options.url, exchange, id !== undefined)
+    if (id === undefined) return note('request', index, requestWords(exchange))
+    note('attempt', id, index)
+    const call = calls.get(id)
+    if (call === undefined) return report('I4', `call ${id}: an attempt after its end`)
+    call.attempts++
+    const open = this.#openOn(ollama)
+    this.#attempts.dispatched(call, exchange, this.#ofModel(open, call.question.model), ollama)
+    this.#callOf.set(exchange, call)
+    open.add(exchange)
+    for (const listener of this.#listeners) listener(index)
+  }
+
+  ended(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
+    const index = this.#deps.ollamas.indexOf(ollama)
+    const call = this.#callOf.get(exchange)
+    if (call === undefined) return this.#deps.note(`request ${how}`, index, requestWords(exchange))
+    this.#deps.note(`attempt ${how}`, call.id, index)
+    this.#openOn(ollama).delete(exchange)
+    this.#breakers.ended(ollama.options.url, exchange)
+    this.#attempts.ended(call, exchange, how)
+  }
+
+  #openOn(ollama: ModelledOllama): Set<Exchange> {
+    const known = this.#open.get(ollama) ?? new Set<Exchange>()
+    this.#open.set(ollama, known)
+    return known
+  }
+
+  /** Attempts of one model under way there, and the one that begins now. */
+  #ofModel(open: ReadonlySet<Exchange>, model: string | undefined): number {
+    let sum = 1
+    for (const exchange of open) {
+      if (exchange.started && this.#callOf.get(exchange)?.question.model === model) sum++
+    }
+    return sum
+  }
+}
+
+/** What a request is that no caller caused: a load, or a question of core's own. */
+function requestWords({ path, body }: Exchange): string {
+  if (body === null) return path
+  return `${path} ${body.includes('"messages":[]') ? 'load' : 'question'}`
+}
