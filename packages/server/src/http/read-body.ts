@@ -9,7 +9,7 @@ export const MAX_BODY_BYTES = 10 * 1024 * 1024
 type Body = Uint8Array<ArrayBuffer>
 
 /** Deeper bodies are refused before they are parsed: what walks them later does so recursively. */
-export const MAX_BODY_DEPTH = 64
+const MAX_BODY_DEPTH = 64
 
 /**
  * Reads the body of a request once, for every route: too long a one is refused with 413, by its Content-Length before
