@@ -1,3 +1,4 @@
 import { prove } from './prove.ts'
+import { runCommand } from './run-command.ts'
 
-process.exitCode = await prove(process.argv.slice(2))
+await runCommand(prove)

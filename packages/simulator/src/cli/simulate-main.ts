@@ -1,3 +1,4 @@
 import { simulate } from './simulate.ts'
+import { runCommand } from './run-command.ts'
 
-process.exitCode = await simulate(process.argv.slice(2))
+await runCommand(simulate)

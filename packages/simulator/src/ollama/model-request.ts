@@ -93,3 +93,8 @@ export function renderPrompt({ messages, half }: ModelRequest, opensNewTurn: boo
   const open = '<|im_start|>assistant\n'
   return rendered + open + half + (half !== '' && opensNewTurn ? `<|im_end|>\n${open}` : '')
 }
+
+/** A model has one name: without a tag it means `:latest`. */
+export function canonicalName(name: string): string {
+  return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
+}

@@ -3,8 +3,10 @@ import type { VirtualClock } from '../time/virtual-clock.ts'
 import type { Exchange } from '../wire/exchange.ts'
 import { Generation } from './generation.ts'
 import type { Asked, GenerationHost } from './generation.ts'
+import { psAnswer, showAnswer, tagsAnswer } from './info-answers.ts'
+import type { InfoAnswer } from './info-answers.ts'
 import { ModelMemory } from './model-memory.ts'
-import { readModelRequest, renderPrompt } from './model-request.ts'
+import { canonicalName, readModelRequest, renderPrompt } from './model-request.ts'
 import type { ModelRequest } from './model-request.ts'
 import { OracleAnswer } from './oracle.ts'
 import type { OllamaOptions } from './ollama-options.ts'
@@ -132,7 +134,7 @@ export class ModelledOllama {
       return
     }
     const request = readModelRequest(route, exchange.body ?? Buffer.from('{}'))
-    if (!this.options.models.some(({ name }) => canonical(name) === canonical(request.model))) {
+    if (!this.options.models.some(({ name }) => canonicalName(name) === canonicalName(request.model))) {
       return this.#refuse(exchange, 404, `model '${request.model}' not found`)
     }
     if (request.kind === 'wrong') {
@@ -144,37 +146,32 @@ export class ModelledOllama {
   }
 
   /** A GET; `undefined` while it answers nothing. */
-  read(path: string): { readonly status: number; readonly json: unknown } | undefined {
+  read(path: string): InfoAnswer | undefined {
     if (this.#isFrozen) return undefined
-    const { version } = this.options
+    const { version, models } = this.options
+    const { clock } = this.#deps
     switch (path) {
       case '/api/version':
         return { status: 200, json: { version } }
       case '/api/tags':
-        return { status: 200, json: { models: this.options.models.map((model) => this.#tag(model)) } }
+        return tagsAnswer(models)
       case '/api/ps':
         // With a stuck request, newer ones hang here too (ollama-behaviour.md 7.5).
         if (this.#isWedged && this.#generations.size > 0 && version !== '0.24.0') return undefined
-        return { status: 200, json: { models: this.#inMemory() } }
+        return psAnswer(models, this.memory, clock.wallMs - clock.nowMs)
       default:
         return { status: 404, json: '404 page not found' }
     }
   }
 
   /** What `/api/show` says of a model. */
-  show(model: string): { readonly status: number; readonly json: unknown } | undefined {
-    if (this.#isFrozen) return undefined
-    const found = this.options.models.find(({ name }) => canonical(name) === canonical(model))
-    if (found === undefined) return { status: 404, json: { error: `model '${model}' not found` } }
-    return {
-      status: 200,
-      json: { template: '{{ .Prompt }}', details: { family: 'llama' }, capabilities: ['completion'], model_info: {} },
-    }
+  show(model: string): InfoAnswer | undefined {
+    return this.#isFrozen ? undefined : showAnswer(this.options.models, model)
   }
 
   #serve(exchange: Exchange, request: ModelRequest, fault: RequestFault | undefined): void {
     if (exchange.ended) return
-    const runner = this.memory.runnerOf(canonical(request.model))
+    const runner = this.memory.runnerOf(canonicalName(request.model))
     if (request.kind === 'unload') {
       if (runner.isIdle) runner.evict()
       return this.#reply(exchange, request, 'unload')
@@ -281,7 +278,7 @@ export class ModelledOllama {
 
   #preload(): void {
     for (const { name, loaded } of this.options.models) {
-      if (loaded) this.memory.runnerOf(canonical(name)).preload()
+      if (loaded) this.memory.runnerOf(canonicalName(name)).preload()
     }
   }
 
@@ -291,28 +288,4 @@ export class ModelledOllama {
     this.#lines.set(key, lines)
     return lines
   }
-
-  #tag({ name, digest }: OllamaOptions['models'][number]): object {
-    return { name: tagged(name), model: tagged(name), digest, size: 98_364_512, modified_at: '2026-11-23T03:04:38Z' }
-  }
-
-  #inMemory(): object[] {
-    const { clock } = this.#deps
-    return this.options.models.flatMap((model) => {
-      const runner = this.memory.runnerOf(canonical(model.name))
-      if (runner.phase === 'absent') return []
-      const expiresMs = Math.min(clock.wallMs - clock.nowMs + runner.expiresAtMs, 8.64e15)
-      const size = model.sizeBytes ?? 209_505_483
-      const loaded = { size, size_vram: model.vramBytes ?? size, context_length: 4_096 }
-      return [{ ...this.#tag(model), ...loaded, expires_at: new Date(expiresMs).toISOString() }]
-    })
-  }
-}
-
-function canonical(name: string): string {
-  return name.endsWith(':latest') ? name.slice(0, -':latest'.length) : name
-}
-
-function tagged(name: string): string {
-  return name.includes(':') ? name : `${name}:latest`
 }

@@ -1,5 +1,6 @@
 import type { Connection } from '@surefoot/core'
 
+import type { InfoAnswer } from '../ollama/info-answers.ts'
 import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
 import type { RequestFault } from '../ollama/request-fault.ts'
 import type { RandomStream } from '../time/random-stream.ts'
@@ -154,10 +155,10 @@ export class ModelledConnection implements Connection {
     return answer === undefined && !this.ollama.isUp ? 'away' : 'unclear'
   }
 
-  #read(path: string, withinMs: number): Promise<{ readonly status: number; readonly json: unknown } | undefined> {
+  #read(path: string, withinMs: number): Promise<InfoAnswer | undefined> {
     const { ollama } = this
     const { latencyMs } = ollama.options
-    const { promise, resolve } = Promise.withResolvers<ReturnType<ModelledOllama['read']>>()
+    const { promise, resolve } = Promise.withResolvers<InfoAnswer | undefined>()
     if (ollama.unreachable) this.#after(withinMs, () => resolve(undefined))
     else if (!ollama.isUp) this.#after(2 * latencyMs + SHORT_CALL_AGAIN_MS, () => resolve(undefined))
     else {
