@@ -12,7 +12,7 @@ import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { NotFree } from './not-free.ts'
+import { NotFree } from '../../outcome/not-free.ts'
 import type { Applicant } from './waiting.ts'
 
 const REFUSED: Failure = { kind: 'network', cause: { code: 'ECONNREFUSED' }, gotBytes: false, gotToken: false }

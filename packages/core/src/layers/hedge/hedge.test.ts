@@ -8,7 +8,7 @@ import { wait } from '../../runtime/wait.ts'
 import type { Call, CallContext, Delta, Final, Reply, Service } from '../../service.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import type { TelemetryEvent } from '../../telemetry/telemetry.ts'
-import { NotFree } from '../dispatch/not-free.ts'
+import { NotFree } from '../../outcome/not-free.ts'
 import { createHedge } from './hedge.ts'
 
 const CALL: Call = {

@@ -1,7 +1,7 @@
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import type { Timer } from '../../runtime/runtime.ts'
 import type { Call, CallContext, Reply, Service } from '../../service.ts'
-import { NotFree } from '../dispatch/not-free.ts'
+import { NotFree } from '../../outcome/not-free.ts'
 import type { FirstTokenTimes } from './first-token-times.ts'
 import type { HedgeBudget } from './hedge-budget.ts'
 import type { HedgeDeps } from './hedge.ts'
