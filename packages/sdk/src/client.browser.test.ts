@@ -79,7 +79,7 @@ test('an answer streams, token by token, and is whole at its end', async () => {
   for await (const event of run) if (event.type === 'delta') texts.push(event.text)
   expect(texts).toEqual(['Hello ', 'there'])
   expect(await run.answer).toEqual(ANSWER)
-  expect(sent).toEqual({ 0: { message: 'Hi', system: 'Be kind.' } })
+  expect(sent).toEqual({ 0: { message: 'Hi', system: 'Be kind.', runId: run.id } })
 })
 
 test('an abort ends the request and is rethrown untouched', async () => {
