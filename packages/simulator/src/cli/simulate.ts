@@ -25,6 +25,10 @@ const HELP = `Runs worlds of random shape, with random callers and random misfor
 Ends with 1 when an invariant was breached, and says how to see that world again.
 `
 
+/** Breaches that are printed. */
+const SEEDS_SHOWN = 20
+const SHOWN_OF_A_SEED = 2
+
 const OPTIONS = {
   seeds: { type: 'string', default: '20' },
   from: { type: 'string', default: '1' },
@@ -121,10 +125,15 @@ async function simulateOne(seed: number, hours: number, trace: boolean, repeat: 
 
 function report({ violations }: Summary, hours: number): number {
   if (violations.length === 0) return 0
-  for (const { seed, atMs, invariant, text } of violations.slice(0, 20)) {
-    process.stdout.write(`\n${invariant} in seed ${seed} at ${(atMs / 1000).toFixed(3)} s: ${text}`)
-  }
   const seeds = [...new Set(violations.map(({ seed }) => seed))]
+  for (const shown of seeds.slice(0, SEEDS_SHOWN)) {
+    const of = violations.filter(({ seed }) => seed === shown)
+    for (const { seed, atMs, invariant, text } of of.slice(0, SHOWN_OF_A_SEED)) {
+      process.stdout.write(`\n${invariant} in seed ${seed} at ${(atMs / 1000).toFixed(3)} s: ${text}`)
+    }
+    if (of.length > SHOWN_OF_A_SEED)
+      process.stdout.write(`\n   and ${of.length - SHOWN_OF_A_SEED} more in seed ${shown}`)
+  }
   process.stdout.write(`\n\n${seeds.length} seeds breach an invariant. To see the first of them step by step:\n`)
   process.stdout.write(`  pnpm simulate --seed ${seeds[0]} --hours ${hours} --trace\n`)
   return 1
