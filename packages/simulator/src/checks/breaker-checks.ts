@@ -71,7 +71,8 @@ export class BreakerChecks {
     }
     if (breaker.state === 'open') this.#report('I6', `an attempt went to ${backend} while its breaker was open`)
     if (breaker.state === 'half-open') {
-      const others = [...breaker.probes].filter(({ ended }) => !ended)
+      // One whose caller left while it was still being connected never reaches the backend.
+      const others = [...breaker.probes].filter(({ started, ended }) => started && !ended)
       if (others.length > 0) this.#report('I6', `${backend} is probed by two calls at once`)
       breaker.probes.add(exchange)
     }
