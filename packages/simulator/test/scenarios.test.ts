@@ -14,7 +14,6 @@ const SMALL: Readonly<Record<string, number>> = {
   stall: 0.04,
   'cold-model': 0.04,
   'black-hole': 0.02,
-  overload: 0.25,
   wedged: 0.05,
   'one-hangs': 0.05,
   'tail-latency': 0.02,

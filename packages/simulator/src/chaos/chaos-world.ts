@@ -16,8 +16,13 @@ const QUIET_MS = 600_000
 const RECOVERED_AFTER_MS = 300_000
 /** How a call may end, whatever happened before: its own time was too short, or too many came at once. */
 const ALWAYS_POSSIBLE = new Set([
-  ...['answered', 'left', 'INVALID_REQUEST', 'DEADLINE_EXCEEDED'],
-  ...['QUEUE_FULL', 'QUEUE_TIMEOUT', 'OVERLOADED'],
+  'answered',
+  'left',
+  'INVALID_REQUEST',
+  'DEADLINE_EXCEEDED',
+  'QUEUE_FULL',
+  'QUEUE_TIMEOUT',
+  'OVERLOADED',
 ])
 
 /** What one world of chaos is like; a function of its seed. */
