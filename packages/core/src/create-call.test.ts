@@ -131,6 +131,7 @@ describe('what is known to be wrong never reaches a backend, and is said in one 
     [{ deadlineMs: 0 }, 'deadlineMs must be a number of milliseconds greater than 0.'],
     [{ deadlineMs: Number.NaN }, 'deadlineMs must be a number of milliseconds greater than 0.'],
     [{ priority: 'urgent' }, 'priority must be critical, high, normal or low.'],
+    [{ resume: 'yes' }, 'resume must be true or false.'],
     [{ tenant: '' }, 'tenant must be a text of 1 to 256 characters.'],
     [{ affinityKey: 'x'.repeat(257) }, 'affinityKey must be a text of 1 to 256 characters.'],
     [{ signal: {} }, 'signal must be an AbortSignal.'],

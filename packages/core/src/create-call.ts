@@ -46,6 +46,7 @@ export function createCall(
     buffered: options.buffered ?? false,
     priority: options.priority,
     tenant: options.tenant,
+    resume: options.resume,
     affinityKey: options.affinityKey ?? beginningOf(request.messages),
     promptLength: request.messages.reduce((sum, { content }) => sum + content.length, 0),
   }
@@ -101,7 +102,7 @@ export function isObject(value: unknown): value is object {
 
 function checkOptions(options: CallOptions): void {
   if (!isObject(options)) throw invalid('The options must be an object.')
-  const { system, temperature, model, deadlineMs, signal, priority } = options
+  const { system, temperature, model, deadlineMs, signal, priority, resume } = options
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal must be an AbortSignal.')
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
   if (model !== undefined && (typeof model !== 'string' || model.trim() === '')) {
@@ -119,6 +120,7 @@ function checkOptions(options: CallOptions): void {
   if (priority !== undefined && !PRIORITIES.includes(priority)) {
     throw invalid('priority must be critical, high, normal or low.')
   }
+  if (resume !== undefined && typeof resume !== 'boolean') throw invalid('resume must be true or false.')
   for (const name of ['tenant', 'affinityKey'] as const) {
     const key = options[name]
     if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY)) {

@@ -56,6 +56,8 @@ export interface ContinueFrom {
 export interface Spent {
   /** Failed attempts that cost a backend work. */
   costly: number
+  /** So many are too many: a segment after the first begins no further attempt then. */
+  readonly most: number
 }
 
 /** What accompanies one call down the stack; one object a call, never shared. */

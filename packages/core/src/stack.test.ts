@@ -19,6 +19,7 @@ describe('the stack', () => {
         passed.push('transport')
         return reply
       },
+      resume: named('resume'),
       retry: named('retry'),
       observe: named('observe'),
       dispatch: named('dispatch'),
@@ -26,6 +27,6 @@ describe('the stack', () => {
       deadline: named('deadline'),
     })
     expect(await stack({} as Call, {} as CallContext)).toBe(reply)
-    expect(passed).toEqual(['observe', 'deadline', 'retry', 'hedge', 'dispatch', 'transport'])
+    expect(passed).toEqual(['observe', 'deadline', 'resume', 'retry', 'hedge', 'dispatch', 'transport'])
   })
 })

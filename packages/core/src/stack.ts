@@ -4,6 +4,7 @@ import type { Layer, Service } from './service.ts'
 export interface Layers {
   readonly observe: Layer
   readonly deadline: Layer
+  readonly resume: Layer
   readonly retry: Layer
   readonly hedge: Layer
   readonly dispatch: Layer
@@ -15,6 +16,7 @@ export function createStack(layers: Layers): Service {
   const outermostFirst: Layer[] = [
     layers.observe, //  tells telemetry how the call began and ended; telemetry/log.ts writes the lines
     layers.deadline, // one time budget for the whole call, carried down
+    layers.resume, //   a stream that breaks goes on from its last character
     layers.retry, //    judges an outcome, waits with nothing leased, tries again
     layers.hedge, //    off by default; a second attempt only on a slot that is idle; the loser is cancelled
     layers.dispatch, // waits for a slot on an eligible backend, takes queue place, breaker permit and slot as one lease

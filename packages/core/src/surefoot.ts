@@ -6,6 +6,7 @@ import { destination, pino } from 'pino'
 import type { Logger } from 'pino'
 
 import { stateForPeople } from './backends/backend-state.ts'
+import { Continuations } from './backends/continuations.ts'
 import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
 import { hedgeGuards } from './backends/hedge-guards.ts'
@@ -22,6 +23,8 @@ import { createDispatch } from './layers/dispatch/dispatch.ts'
 import { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { createHedge } from './layers/hedge/hedge.ts'
 import { createObserve } from './layers/observe.ts'
+import { createResume } from './layers/resume/resume.ts'
+import { RetryBudget } from './layers/retry/budget.ts'
 import { createRetry } from './layers/retry/retry.ts'
 import { LoadOptions } from './load-options.ts'
 import { Crashes } from './outcome/crashes.ts'
@@ -120,17 +123,30 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       })
     })
   }
+  const continuations = new Continuations({
+    runtime,
+    provables: () => roster.members.map(({ provable }) => provable),
+    isBusy: isWaitedFor,
+  })
+  const budget = new RetryBudget(config.retryBudget)
   const stack = createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
+    resume: createResume(config, {
+      runtime,
+      telemetry,
+      going: continuations,
+      takeBudget: (tenant) => budget.take(tenant),
+    }),
     retry: createRetry(config, {
       runtime,
       telemetry,
       hasOther,
+      budget,
       awaitReturn: config.earlyClose && config.promptRetry ? createAwaitReturn(roster) : undefined,
     }),
     hedge: createHedge(config, { runtime, telemetry, ...hedgeGuards(roster, runtime.clock) }),
-    dispatch: createDispatch(dispatcher, ensureInstalled),
+    dispatch: createDispatch(dispatcher, ensureInstalled, continuations),
     transport: createOllamaTransport({
       config,
       runtime,
@@ -162,6 +178,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const close = async (): Promise<void> => {
     discovery.close()
     await Promise.all(running)
+    continuations.close()
     await roster.close()
   }
 

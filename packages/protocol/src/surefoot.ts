@@ -33,6 +33,11 @@ export interface CallOptions {
    * no `delta`. @default false for `run`, true for `chat` without `stream`
    */
   readonly buffered?: boolean | undefined
+  /**
+   * Whether a streamed answer that breaks may go on from its last character; if not, or where that is not possible, it
+   * fails with the text so far. @default as configured: true
+   */
+  readonly resume?: boolean | undefined
 }
 
 /** One generation: its events as they come, and its whole answer. */

@@ -98,9 +98,17 @@ export class Continuations {
     this.#planned.set(key, timer)
   }
 
-  /** Digest of the model there, as far as it is known. */
+  /** Digest of the model there when the backend was last seen. */
   digestOf(backend: string, model: string): string | undefined {
-    return this.#find(backend)?.identityOf(model)?.digest
+    return this.#find(backend)?.backend.digests.get(model)
+  }
+
+  /** Whether anybody may be able to go on from an answer to this call; asks nobody. */
+  isPossible(call: Call): boolean {
+    return this.#deps.provables().some((provable) => {
+      const mode = this.#verdict(provable, call.model)
+      return mode === undefined || allows(mode, call)
+    })
   }
 
   /** Whether that backend may be asked to go on; asks nobody. */
@@ -141,7 +149,10 @@ export class Continuations {
     if (identity === undefined || this.#nowMs() - identity.atMs > IDENTITY_MS) {
       await abortable(provable.recheck(), signal)
     }
-    if (this.canContinue(lease.backend, call, from) === 'unproven') await this.#prove(provable, call, signal)
+    if (this.canContinue(lease.backend, call, from) === 'unproven') {
+      await this.#prove(provable, call, AbortSignal.any([signal, this.#closing.signal]))
+      signal.throwIfAborted()
+    }
     const mode = this.#verdict(provable, call.model)
     return mode !== undefined && this.canContinue(lease.backend, call, from) === 'yes' ? mode : 'none'
   }
@@ -170,38 +181,28 @@ export class Continuations {
     if (this.#closing.signal.aborted || this.#verdict(provable, model) !== undefined) return
     if (this.#deps.isBusy() || backend.slots.held > 0 || provable.identityOf(model) === undefined) return
     const lease = backend.lease(model)
-    const giveWay = new AbortController()
-    const unsubscribe = backend.onChange(() => {
-      if (this.#deps.isBusy()) giveWay.abort(new DOMException('a call waits', 'AbortError'))
-    })
     try {
-      await this.#prove(provable, call, AbortSignal.any([giveWay.signal, this.#closing.signal]), giveWay)
-    } catch {
-      // It was given up; the next answer plans it anew.
+      if (await this.#prove(provable, call, this.#closing.signal, () => this.#deps.isBusy())) lease.firstToken()
     } finally {
-      unsubscribe()
       lease.end({ kind: 'left' })
     }
   }
 
-  /** Rejects with the reason of the signal alone. */
-  async #prove(provable: Provable, call: Call, signal: AbortSignal, giveWay?: AbortController): Promise<void> {
+  /**
+   * Finds out and remembers how the model goes on there; false when that could not be found out. A proof that gives way
+   * does so between two of its requests: each is short.
+   */
+  async #prove(provable: Provable, call: Call, signal: AbortSignal, givesWay = (): boolean => false): Promise<boolean> {
     const { model } = call
     const endsAtMs = this.#nowMs() + PROOF_MS
     const ask: Ask = async (path, body) => {
-      if (giveWay !== undefined && this.#deps.isBusy()) giveWay.abort(new DOMException('a call waits', 'AbortError'))
-      signal.throwIfAborted()
+      if (givesWay()) throw new Error('a call waits')
       return await provable.ask(endsAtMs - this.#nowMs(), signal)(path, body)
     }
-    let mode: ContinuationMode | undefined
-    try {
-      mode = await proveContinuation(ask, call.request)
-    } catch {
-      mode = undefined
-    }
-    if (mode !== undefined) this.#judge(provable, model, mode)
-    else this.#pause(keyOf(provable.backend.name, model))
-    signal.throwIfAborted()
+    const mode = await proveContinuation(ask, call.request).catch(() => undefined)
+    if (mode === undefined) this.#pause(keyOf(provable.backend.name, model))
+    else this.#judge(provable, model, mode)
+    return mode !== undefined
   }
 
   #judge(provable: Provable, model: string, mode: ContinuationMode): void {

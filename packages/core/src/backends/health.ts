@@ -74,15 +74,15 @@ export class HealthCache {
 
   /** What the model was when the backend was last looked at; asks nobody. */
   identityOf(model: string): Identity | undefined {
-    const { health, tags, atMs } = this.#known ?? {}
-    const digest = tags?.find(({ name }) => canonicalModel(name) === canonicalModel(model))?.digest
-    if (digest === undefined || health?.version === undefined || atMs === undefined) return undefined
-    return { digest, version: health.version, atMs }
+    const digest = this.#backend.digests.get(canonicalModel(model))
+    const version = this.#known?.health.version
+    return digest === undefined || version === undefined ? undefined : { digest, version, atMs: this.#known?.atMs ?? 0 }
   }
 
-  /** Reads the list again if it is more than a second old. */
+  /** Reads the list again if it is more than a second old, or could not be read. */
   async recheck(): Promise<void> {
-    if (this.#known === undefined || this.#nowMs() - this.#known.atMs > RECHECK_MS) await this.#check()
+    const { atMs, tags } = this.#known ?? {}
+    if (atMs === undefined || tags === undefined || this.#nowMs() - atMs > RECHECK_MS) await this.#check()
   }
 
   async #get(force: boolean): Promise<Known> {

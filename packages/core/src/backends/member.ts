@@ -4,8 +4,10 @@ import type { LoadOptions } from '../load-options.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Backend } from './backend.ts'
+import type { Provable } from './continuations.ts'
 import { HealthCache } from './health.ts'
 import { Loader } from './loader.ts'
+import { postWhole } from './post-whole.ts'
 import { Prober } from './prober.ts'
 import { Watcher } from './watcher.ts'
 
@@ -14,6 +16,7 @@ export interface Member {
   readonly backend: Backend
   readonly connection: Connection
   readonly health: HealthCache
+  readonly provable: Provable
   /** Absent where the breaker keeps its full time. */
   readonly prober: Prober | undefined
   close(): Promise<void>
@@ -56,6 +59,12 @@ export function createMember(url: string, deps: MemberDeps): Member {
     backend,
     connection,
     health,
+    provable: {
+      backend,
+      identityOf: (model) => health.identityOf(model),
+      recheck: () => health.recheck(),
+      ask: (limitMs, signal) => (path, body) => postWhole(connection, path, body, { limitMs, signal, runtime }),
+    },
     prober,
     async close() {
       prober?.close()

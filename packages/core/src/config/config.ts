@@ -27,6 +27,7 @@ export interface Config {
   readonly jitter: number
   readonly promptRetry: boolean
   readonly retryBudget: number
+  readonly resume: boolean
   readonly hedge: boolean
   readonly hedgeDelayMs: number
   readonly breakerThreshold: number

@@ -80,6 +80,7 @@ describe('the presets', () => {
       waitForReadyMs: 0,
       promptRetry: false,
       retryBudget: 0,
+      resume: false,
       earlyClose: false,
       slots: 1,
       deadlineMs: 60_000,

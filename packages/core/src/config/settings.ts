@@ -176,6 +176,12 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
     default: 500,
     presets: { guide: 0 },
   }),
+  resume: flag({
+    description:
+      'Whether a streamed answer that breaks goes on from its last character, on a backend that is proven to do so exactly.',
+    default: true,
+    presets: { guide: false },
+  }),
   hedge: flag({
     description:
       'Whether a call whose first token takes unusually long is also sent to an idle backend; the first one to answer wins.',

@@ -18,6 +18,8 @@ export interface ChatInputOptions {
   readonly affinityKey?: string | undefined
   /** The id of the run, a UUID. @default a new one */
   readonly runId?: string | undefined
+  /** Whether a streamed answer that breaks may go on from its last character. @default as configured */
+  readonly resume?: boolean | undefined
 }
 
 /** One question as plain text. */
@@ -61,6 +63,7 @@ const optionFields = {
   affinityKey: keyField('affinityKey'),
   runId: z.string('runId must be a UUID').refine(isRunId, 'runId must be a UUID').optional(),
   buffered: z.boolean('buffered must be true or false').optional(),
+  resume: z.boolean('resume must be true or false').optional(),
 }
 
 const optionsSchema = z.looseObject(optionFields)
@@ -89,8 +92,9 @@ export function inputToCall(input: ChatStreamProcedureInput): [input: ChatInput,
     const { message, ...options } = input
     return [message, options]
   }
-  const { system, temperature, deadlineMs, buffered, priority, tenant, affinityKey, runId, ...body } = input
-  return [body as ChatRequest, { system, temperature, deadlineMs, buffered, priority, tenant, affinityKey, runId }]
+  const { system, temperature, deadlineMs, buffered, resume, priority, tenant, affinityKey, runId, ...body } = input
+  const options = { system, temperature, deadlineMs, buffered, resume, priority, tenant, affinityKey, runId }
+  return [body as ChatRequest, options]
 }
 
 function parse(value: unknown): ChatStreamProcedureInput {

@@ -1,7 +1,10 @@
+import type { Backend } from '../../backends/backend.ts'
 import type { Lease } from '../../backends/lease.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { abortable } from '../../runtime/abortable.ts'
 import type { Call, CallContext, Layer } from '../../service.ts'
+import { CannotContinue, leaseToContinue } from './continuing.ts'
+import type { Continuing, Leased } from './continuing.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
 /**
@@ -9,19 +12,30 @@ import type { Dispatcher } from './dispatcher.ts'
  * slot as one lease. An open breaker is here "not eligible", never an error that burns an attempt.
  *
  * @param ensureInstalled rejects when it is certain that no backend has the model; resolves at once when nothing is known.
+ * @param continuing knows who can go on from a half answer; without it nobody is asked to.
  */
 export function createDispatch(
   dispatcher: Dispatcher,
   ensureInstalled: (model: string) => Promise<void> | undefined,
+  continuing?: Continuing,
 ): Layer {
+  const leaseFor = async (call: Call, context: CallContext): Promise<Leased> => {
+    const { continueFrom, signal } = context
+    if (continueFrom === undefined) return { lease: await waitForLease(dispatcher, call, context) }
+    if (continuing === undefined) throw new CannotContinue()
+    return await leaseToContinue(continuing, call, continueFrom, signal, (eligible) =>
+      waitForLease(dispatcher, call, context, eligible),
+    )
+  }
   return (next) => async (call, context) => {
     const installed = ensureInstalled(call.model)
     if (installed !== undefined) await abortable(installed, context.signal)
-    const lease = await waitForLease(dispatcher, call, context)
+    const leased = await leaseFor(call, context)
+    const { lease } = leased
     const { attempt, reason } = context
     context.emit({ type: 'attempt', attempt, backend: lease.backend.name, ...(reason !== undefined && { reason }) })
     try {
-      return await next(call, { ...context, lease })
+      return await next(call, { ...context, ...leased })
     } catch (error) {
       // An attempt that ended ended its lease; after an abort it may still hold it on purpose. Anything else is a fault of ours.
       if (!(error instanceof AttemptFailure) && !context.signal.aborted) lease.end({ kind: 'left' })
@@ -30,7 +44,12 @@ export function createDispatch(
   }
 }
 
-function waitForLease(dispatcher: Dispatcher, call: Call, context: CallContext): Promise<Lease> {
+function waitForLease(
+  dispatcher: Dispatcher,
+  call: Call,
+  context: CallContext,
+  eligible?: (backend: Backend) => boolean,
+): Promise<Lease> {
   return new Promise((resolve, reject) => {
     const { signal } = context
     if (signal.aborted) {
@@ -46,6 +65,7 @@ function waitForLease(dispatcher: Dispatcher, call: Call, context: CallContext):
     let withdraw = (): void => {}
     withdraw = dispatcher.apply(call.model, {
       exclude: context.exclude,
+      eligible,
       onlyIfIdle: context.onlyIfIdle,
       priority: call.priority,
       tenant: call.tenant,

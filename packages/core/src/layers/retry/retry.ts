@@ -3,6 +3,7 @@ import { SurefootError } from '@surefoot/protocol'
 import type { AwaitReturn } from '../../backends/returns.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
+import type { Verdict } from '../../outcome/verdict.ts'
 import type { Call, CallContext, Layer, Reply, Service } from '../../service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { RetryBudget } from './budget.ts'
@@ -62,7 +63,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           leftMs: context.deadlineAtMs - nowMs,
           random: deps.runtime.random.next(),
         })
-        const again = decision.retry && (!decision.costly || budget.take(call.tenant))
+        const again = decision.retry && mayGoOn(verdict, context) && (!decision.costly || budget.take(call.tenant))
         deps.telemetry.emit({
           type: 'attempt-fail',
           id: context.id,
@@ -90,6 +91,13 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
 async function answer(next: Service, call: Call, context: CallContext): Promise<Reply> {
   const reply = await next(call, context)
   return call.buffered ? await collect(reply) : reply
+}
+
+/** Counts what the failure cost; false when a segment after the first has used up what one call may cost. */
+function mayGoOn({ cheap, class: kind }: Verdict, { spent, continueFrom }: CallContext): boolean {
+  if (spent === undefined || cheap || kind === 'missing') return true
+  spent.costly++
+  return continueFrom === undefined || spent.costly < spent.most
 }
 
 /** Tells the caller of a refusal how many attempts had been made before it. */
