@@ -132,8 +132,20 @@ describe.skipIf(!canRun)('the page', () => {
     }
   })
 
-  it('shows an answer that was cut as broken, with what arrived and a way to ask again', async () => {
+  it('goes on with a cut answer on another backend, and shows where', async () => {
     await start()
+    await breakThings('cut')
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is water?'))
+    expect(await turn().getByTestId('mended').textContent()).toContain(
+      'went on from where it broke, on another backend',
+    )
+    expect(await turn().getByTestId('answer').locator('.seam').count()).toBe(1)
+  })
+
+  it('shows an answer that was cut as broken, with what arrived and a way to ask again', async () => {
+    await start({ config: { ...SETTINGS, resume: false } })
     await breakThings('cut')
     await ask('What is water?')
     await untilTurnIs('broken')

@@ -76,7 +76,7 @@ test('a run tells every event of the server, and its answer', async () => {
 })
 
 test('all options of both forms reach the server', async () => {
-  const whose = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3' } as const
+  const whose = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3', resume: false } as const
   const options = { system: 'Be kind.', temperature: 0, model: 'tiny', deadlineMs: 5000, ...whose }
   await client.chat('Hi', options)
   expect(fake.calls[0]).toMatchObject({ input: 'Hi', options: { ...options, buffered: true } })
@@ -152,6 +152,7 @@ test.each<[string, unknown, unknown]>([
   ['a deadline of 0', 'Hi', { deadlineMs: 0 }],
   ['buffered as text', 'Hi', { buffered: 'yes' }],
   ['a signal that is none', 'Hi', { signal: {} }],
+  ['resume as text', 'Hi', { resume: 'yes' }],
   ['a priority that is none', 'Hi', { priority: 'urgent' }],
   ['an empty tenant', 'Hi', { tenant: '' }],
   ['an affinity key that is too long', 'Hi', { affinityKey: 'x'.repeat(257) }],

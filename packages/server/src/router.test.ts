@@ -145,6 +145,7 @@ const BAD_INPUTS: [name: string, input: unknown, sentence: string][] = [
   ['a temperature of a wrong type', { message: 'Hi', temperature: 'hot' }, 'temperature must be a number from 0 to 2.'],
   ['a model of a wrong type', { message: 'Hi', model: 5 }, 'model must be a string.'],
   ['a priority that is none', { message: 'Hi', priority: 'urgent' }, 'priority must be critical, high, normal or low.'],
+  ['resume as text', { message: 'Hi', resume: 'yes' }, 'resume must be true or false.'],
   ['an empty tenant', { message: 'Hi', tenant: '' }, 'tenant must be a text of 1 to 256 characters.'],
   ['a run id that is none', { message: 'Hi', runId: '../etc' }, 'runId must be a UUID.'],
   [
@@ -221,7 +222,13 @@ test('health, models and backends are questions', async () => {
 
 test('what says whose call it is, and how important, reaches the call', async () => {
   await using t = await setup()
-  const said = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3', runId: crypto.randomUUID() } as const
+  const said = {
+    priority: 'low',
+    tenant: 'school',
+    affinityKey: 'lesson-3',
+    resume: false,
+    runId: crypto.randomUUID(),
+  } as const
   await t.plain.chat.mutate({ message: 'Hi', ...said })
   for await (const _ of await t.streaming.chatStream.mutate({ messages: [{ role: 'user', content: 'Hi' }], ...said }));
   expect(t.surefoot.calls.map(({ options }) => options)).toMatchObject([said, said])
