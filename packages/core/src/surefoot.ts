@@ -136,7 +136,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       runtime,
       telemetry,
       going: continuations,
-      takeBudget: (tenant) => budget.take(tenant),
+      takeBudget: (tenant) => budget.takeForResume(tenant),
     }),
     retry: createRetry(config, {
       runtime,

@@ -99,6 +99,19 @@ describe('a backend that answers everything but chats', () => {
     expect(rig.ollama.seen.at(-1)!.options).toEqual({ num_ctx: 8_192, num_predict: 1 })
   })
 
+  it('is not asked while a model is being loaded there: the question would wait behind the load', async () => {
+    const rig = createRig({ loadTimeoutMs: 600_000 })
+    rig.warm()
+    rig.ollama.loadMs = 90_000
+    rig.attempt()
+    rig.backend.models.observed('qwen3', 'absent', 0)
+    rig.backend.want('qwen3')
+    rig.ollama.mood = 'wedged'
+    await rig.time.advance(80_000)
+    expect(rig.ollama.canaries).toBe(0)
+    expect(rig.state()).toMatchObject({ name: 'loading' })
+  })
+
   it('is asked again with growing pauses, and is back with its first token', async () => {
     const rig = createRig()
     rig.warm()

@@ -82,7 +82,7 @@ export class Watcher implements BackendWatcher {
   }
 
   async #onSilence(): Promise<void> {
-    const { liveness, models } = this.#deps.backend
+    const { liveness, models, loader } = this.#deps.backend
     const nowMs = this.#nowMs()
     if (liveness.busySinceMs === undefined) {
       // The next call begins anew.
@@ -91,7 +91,8 @@ export class Watcher implements BackendWatcher {
     }
     const leftMs = this.#silentLimitMs() - liveness.silentMs(nowMs)
     if (leftMs >= 1) return this.#listenFor(leftMs)
-    const model = models.inMemory(nowMs)
+    // While it loads one model, another one may be thrown out for it, and a canary would wait behind the load.
+    const model = loader?.current === undefined ? models.inMemory(nowMs) : undefined
     if (model !== undefined && liveness.wedged === undefined) await this.#ask(model, 'RESPONSE_TIMEOUT')
     if (!this.#closed) this.#listenFor(Math.max(SILENT_MS, this.#silentLimitMs() - liveness.silentMs(this.#nowMs())))
   }

@@ -7,8 +7,9 @@ import type { Report } from './violation.ts'
 const CHEAP_WITHIN_MS = 250
 /** A stream that is resumed may cost this many attempts in all. */
 const MOST_COSTLY_OF_STREAM = 8
-/** What a retry after a costly failure takes from the budget, and a success gives. */
+/** What a retry after a costly failure takes from the budget, and going on with a stream; a success gives 1. */
 const RETRY_COST = 5
+const RESUME_COST = 1
 
 /** What the checks go by. */
 export interface AttemptLimits {
@@ -81,7 +82,7 @@ export class AttemptChecks {
     // Only the latest attempt decides what this retry costs, and it has just ended.
     if (call.charged === call.costly) return
     call.charged = call.costly
-    this.#budgetSpent += RETRY_COST
+    this.#budgetSpent += call.seen > 0 ? RESUME_COST : RETRY_COST
     const { retryBudget } = this.#limits
     if (retryBudget > 0 && this.#budgetSpent > retryBudget + this.#successes) {
       this.#report('I5', `retries have cost ${this.#budgetSpent}, the budget gives ${retryBudget + this.#successes}`)

@@ -14,6 +14,14 @@ describe('the retry budget', () => {
     expect(takeAll(new RetryBudget(500))).toBe(100)
   })
 
+  it('of 500 lasts for 500 streams that are gone on from', () => {
+    const budget = new RetryBudget(500)
+    let taken = 0
+    while (taken < 1_000 && budget.takeForResume('t')) taken++
+    expect(taken).toBe(500)
+    expect(budget.take()).toBe(false)
+  })
+
   it('gives one retry back for five answers', () => {
     const budget = new RetryBudget(500)
     takeAll(budget)

@@ -2,6 +2,8 @@ import { BoundedMap } from '../../backends/bounded-map.ts'
 
 /** A retry after a costly failure takes this much. */
 const RETRY_COST = 5
+/** Going on with a broken stream takes this much: what was said already is not done again. */
+const RESUME_COST = 1
 /** Tenants remembered at the most; names come from callers. A forgotten one has a full bucket again. */
 const MOST_TENANTS = 10_000
 
@@ -35,11 +37,20 @@ export class RetryBudget {
 
   /** Takes what one retry costs, from both buckets; false, and nothing is taken, when one of them has not enough. */
   take(tenant?: string): boolean {
+    return this.#take(RETRY_COST, tenant)
+  }
+
+  /** The same for going on with a broken stream. */
+  takeForResume(tenant?: string): boolean {
+    return this.#take(RESUME_COST, tenant)
+  }
+
+  #take(cost: number, tenant: string | undefined): boolean {
     if (this.#size === 0) return true
     const ofTenant = tenant === undefined ? this.#size : (this.#leftByTenant.get(tenant) ?? this.#size)
-    if (this.#left < RETRY_COST || ofTenant < RETRY_COST) return false
-    this.#left -= RETRY_COST
-    if (tenant !== undefined) this.#leftByTenant.set(tenant, ofTenant - RETRY_COST)
+    if (this.#left < cost || ofTenant < cost) return false
+    this.#left -= cost
+    if (tenant !== undefined) this.#leftByTenant.set(tenant, ofTenant - cost)
     return true
   }
 }

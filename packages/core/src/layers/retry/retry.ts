@@ -33,6 +33,12 @@ export interface RetryDeps {
 export function createRetry(options: RetryOptions & { readonly retryBudget: number }, deps: RetryDeps): Layer {
   const { budget = new RetryBudget(options.retryBudget) } = deps
   return (next) => async (call, context) => {
+    // Once a call, at its end: a stream that broke and was gone on from is one success.
+    if (context.continueFrom === undefined) {
+      context.defer(({ kind }) => {
+        if (kind === 'answered') budget.refill(call.tenant)
+      })
+    }
     const ladder = new RetryLadder(options)
     const hasOther: HasOther = (than) => deps.hasOther(call.model, new Set(than))
     const rests = new Rests(hasOther)
@@ -47,9 +53,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
     }
     for (let attempt = latest; ; attempt = ++latest) {
       try {
-        const reply = await answer(next, call, { ...context, emit, attempt, reason, exclude })
-        budget.refill(call.tenant)
-        return reply
+        return await answer(next, call, { ...context, emit, attempt, reason, exclude })
       } catch (failure) {
         if (!(failure instanceof AttemptFailure)) throw withAttempts(failure, attempt - 1)
         const { verdict, backend } = failure
