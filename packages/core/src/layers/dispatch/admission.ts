@@ -15,7 +15,7 @@ const OVERLOAD = 1.25
 /** Whoever would be answered in nine of ten cases may wait. */
 const LIKELY_SHARE = 0.9
 /** Under overload a call that is cut by its deadline takes an answer from somebody else: only the safe ones wait. */
-const SAFE_FACTOR = 2
+const SAFE_FACTOR = 3
 
 /**
  * Why a call that would have to wait is turned away at once, with the wait that was measured; `undefined` when it may
