@@ -150,7 +150,7 @@ describe('an answer is whole, or a clear error', () => {
     })
 
     it(`${name}: a streamed call ${midStream ? 'ends with an error and the text so far' : 'does not notice'}`, async () => {
-      await using pair = await startPair({}, { retryDelayMs: 1 })
+      await using pair = await startPair({}, { retryDelayMs: 1, resume: false })
       await pair.ollama.fault({ ...fault, times: 1 })
       const seen = await read(pair.surefoot, 'hi')
       if (midStream) {

@@ -1,6 +1,9 @@
 import type { ChatRequest } from '@surefoot/protocol'
 
+import type { Backend } from './backend.ts'
 import type { ContinuationMode } from './continuation-mode.ts'
+import type { Identity } from './health.ts'
+import { RequestBroken } from './post-whole.ts'
 import type { WholeAnswer } from './post-whole.ts'
 import { renderRequest, renderedPrompt } from './render-prompt.ts'
 
@@ -42,25 +45,36 @@ const SAMPLING_OPTIONS = new Set([
 /** Sends one of the proof's requests; rejects when there is no answer. */
 export type Ask = (path: '/api/chat' | '/api/generate', body: object) => Promise<WholeAnswer>
 
+/** One backend, as far as a proof needs it. */
+export interface Provable {
+  readonly backend: Backend
+  /** What the model's tag stood for when the backend was last looked at; asks nobody. */
+  readonly identityOf: (model: string) => Identity | undefined
+  /** Looks at the backend again, unless that was done a moment ago. */
+  readonly recheck: () => Promise<void>
+  /** Sends a request of the proof. */
+  readonly ask: (limitMs: number, signal: AbortSignal) => Ask
+}
+
 /** The pieces of one answer, one a token as a rule. */
 type Pieces = readonly string[]
 
 /**
  * Finds out how a model goes on from a half answer: by what its template makes of one, and by cutting one short greedy
  * answer and having it gone on with. Sends at most five requests, two or three of which generate 24 tokens or fewer.
- * Rejects when one of them is not answered whole.
+ * Rejects with `RequestBroken` when one of them is not answered whole.
  *
  * Source: section 3.3 of the reliability reference.
  *
  * @param request a call's own request, for its model, load options and `keep_alive`.
- * @returns `undefined` when the answers say nothing either way.
+ * @returns `none` also when the answers say nothing either way, as after an answer of one word.
  */
-export async function proveContinuation(ask: Ask, request: ChatRequest): Promise<ContinuationMode | undefined> {
+export async function proveContinuation(ask: Ask, request: ChatRequest): Promise<ContinuationMode> {
   const asked = questionFor(request)
   const whole = await generated(ask, '/api/chat', { ...asked, options: greedy(request, COMPARED_TOKENS) })
-  if (typeof whole === 'string') return whole === 'refused' ? undefined : 'none'
+  if (typeof whole === 'string') return 'none'
   const cut = cutOf(whole)
-  if (cut === undefined) return undefined
+  if (cut === undefined) return 'none'
   const half = whole.slice(0, cut).join('')
   const rest = whole.slice(cut).join('')
   const options = greedy(request, COMPARED_TOKENS - cut)
@@ -111,6 +125,7 @@ function agrees(text: string, rest: string): boolean {
 async function generated(ask: Ask, path: Parameters<Ask>[0], body: object): Promise<Pieces | 'refused' | 'other'> {
   const { status, body: text } = await ask(path, body)
   if (status === 400) return 'refused'
+  if (status !== 200) throw new RequestBroken({ kind: 'status', status, body: text, elapsedMs: 0 })
   const pieces: string[] = []
   let ended = false
   for (const line of text.split('\n')) {
@@ -121,12 +136,14 @@ async function generated(ask: Ask, path: Parameters<Ask>[0], body: object): Prom
       response?: unknown
       done?: unknown
     }
-    if (error !== undefined) throw new Error('the answer is an error')
+    if (error !== undefined) {
+      throw new RequestBroken({ kind: 'error-line', text: String(error), gotToken: false, elapsedMs: 0 })
+    }
     if (message?.thinking !== undefined || message?.tool_calls !== undefined) return 'other'
     const piece = message?.content ?? response
     if (typeof piece === 'string' && piece !== '') pieces.push(piece)
     ended = done === true
   }
-  if (!ended) throw new Error('the answer has no end mark')
+  if (!ended) throw new RequestBroken({ kind: 'no-end-mark', gotToken: false })
   return pieces
 }

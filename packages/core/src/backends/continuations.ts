@@ -1,40 +1,31 @@
 import type { Call, ContinueFrom } from '../service.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { abortable } from '../runtime/abortable.ts'
+import { AttemptFailure } from '../outcome/attempt-failure.ts'
+import { classify } from '../outcome/classify.ts'
+import type { Failure } from '../outcome/failure.ts'
 import type { Backend } from './backend.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { ContinuationMode } from './continuation-mode.ts'
+import { ContinuationVerdicts, allows, keyOf } from './continuation-verdicts.ts'
 import { proveContinuation } from './continuation-proof.ts'
-import type { Ask } from './continuation-proof.ts'
-import type { Identity } from './health.ts'
+import type { Ask, Provable } from './continuation-proof.ts'
 import type { Lease } from './lease.ts'
+import { RequestBroken } from './post-whole.ts'
 
 /** A whole proof may take this long. */
-const PROOF_MS = 20_000
+const PROOF_MS = 60_000
 /** After the first answer of a model a backend is given so much time to fall idle before its proof. */
 const PROOF_AFTER_MS = 2_000
 /** A proof that could not be made is tried again after 2, 4, 8 … s, when the model has answered once more. */
 const LONGEST_PAUSE_MS = 300_000
 /** What a tag stands for is looked up again after this time. */
 const IDENTITY_MS = 30_000
-/** That a model cannot go on is believed for so long: a proof can fail for a reason that passes. */
-const NONE_MS = 3_600_000
-/** Verdicts kept at the most, over all backends; names come from callers. */
-const MOST_VERDICTS = 1_000
+/** Models whose proof is put off, at the most; names come from callers. */
+const MOST_PAUSES = 1_000
 
 /** Whether a backend can go on from a half answer, as far as it is known. */
 export type CanContinue = 'yes' | 'no' | 'unproven'
-
-/** One backend, as far as a proof needs it. */
-export interface Provable {
-  readonly backend: Backend
-  /** What the model's tag stood for when the backend was last looked at; asks nobody. */
-  readonly identityOf: (model: string) => Identity | undefined
-  /** Looks at the backend again, unless that was done a moment ago. */
-  readonly recheck: () => Promise<void>
-  /** Sends a request of the proof. */
-  readonly ask: (limitMs: number, signal: AbortSignal) => Ask
-}
 
 /** What it is made with. */
 export interface ContinuationsDeps {
@@ -44,12 +35,6 @@ export interface ContinuationsDeps {
   readonly isBusy: () => boolean
 }
 
-interface Verdict {
-  readonly identity: string
-  readonly mode: ContinuationMode
-  readonly untilMs: number
-}
-
 /**
  * Knows which backend can go on from a half answer of which model, and finds it out: in the background once a model has
  * answered and its backend is idle, or at once when a stream has broken and a lease is in hand. A verdict holds for one
@@ -57,14 +42,15 @@ interface Verdict {
  */
 export class Continuations {
   readonly #deps: ContinuationsDeps
-  readonly #verdicts = new BoundedMap<string, Verdict>(MOST_VERDICTS)
+  readonly #verdicts: ContinuationVerdicts
   readonly #lookedAtMs = new Map<string, number>()
   readonly #planned = new Map<string, Timer>()
-  readonly #pauses = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(MOST_VERDICTS)
+  readonly #pauses = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(MOST_PAUSES)
   readonly #closing = new AbortController()
 
   constructor(deps: ContinuationsDeps) {
     this.#deps = deps
+    this.#verdicts = new ContinuationVerdicts(deps.runtime.clock)
   }
 
   /** A stream has begun there: what its model is called may be asked when it breaks. */
@@ -140,21 +126,29 @@ export class Continuations {
    * With a lease in hand: makes sure that its backend can go on. What was looked up long ago is looked up again, what is
    * not proven is proven now.
    *
-   * @returns how to go on there; `none` when that is not possible or cannot be found out.
+   * @returns how to go on there; `none` when that is not possible. Rejects with an `AttemptFailure` when the backend does
+   *   not answer, as the attempt itself would have.
    */
   async prepare(lease: Lease, call: Call, from: ContinueFrom, signal: AbortSignal): Promise<ContinuationMode> {
     const provable = this.#find(lease.backend.name)
     if (provable === undefined) return 'none'
-    const identity = provable.identityOf(call.model)
-    if (identity === undefined || this.#nowMs() - identity.atMs > IDENTITY_MS) {
-      await abortable(provable.recheck(), signal)
-    }
+    await this.#refresh(provable, call.model, signal)
     if (this.canContinue(lease.backend, call, from) === 'unproven') {
-      await this.#prove(provable, call, AbortSignal.any([signal, this.#closing.signal]))
+      const failure = await this.#prove(provable, call, AbortSignal.any([signal, this.#closing.signal]))
       signal.throwIfAborted()
+      if (failure !== undefined) throw judged(failure, lease.backend.name, call.model)
     }
     const mode = this.#verdict(provable, call.model)
     return mode !== undefined && this.canContinue(lease.backend, call, from) === 'yes' ? mode : 'none'
+  }
+
+  /**
+   * A stream has broken: finds out which backends have the same model, where that is not known yet. Never rejects but
+   * with the reason of the signal.
+   */
+  async lookAround(model: string, signal: AbortSignal): Promise<void> {
+    const unknown = this.#deps.provables().filter(({ backend }) => !backend.digests.has(model))
+    if (unknown.length > 0) await abortable(Promise.all(unknown.map(({ recheck }) => recheck())), signal)
   }
 
   /** It did not go on although it was proven. */
@@ -182,36 +176,55 @@ export class Continuations {
     if (this.#deps.isBusy() || backend.slots.held > 0 || provable.identityOf(model) === undefined) return
     const lease = backend.lease(model)
     try {
-      if (await this.#prove(provable, call, this.#closing.signal, () => this.#deps.isBusy())) lease.firstToken()
+      const failure = await this.#prove(provable, call, this.#closing.signal, () => this.#deps.isBusy())
+      if (failure === undefined) lease.firstToken()
     } finally {
       lease.end({ kind: 'left' })
     }
   }
 
   /**
-   * Finds out and remembers how the model goes on there; false when that could not be found out. A proof that gives way
-   * does so between two of its requests: each is short.
+   * Finds out and remembers how the model goes on there. A proof that gives way does so between two of its requests: each
+   * is short.
+   *
+   * @returns what went wrong when it could not be found out.
    */
-  async #prove(provable: Provable, call: Call, signal: AbortSignal, givesWay = (): boolean => false): Promise<boolean> {
+  async #prove(
+    provable: Provable,
+    call: Call,
+    signal: AbortSignal,
+    givesWay = (): boolean => false,
+  ): Promise<Failure | undefined> {
     const { model } = call
     const endsAtMs = this.#nowMs() + PROOF_MS
     const ask: Ask = async (path, body) => {
       if (givesWay()) throw new Error('a call waits')
       return await provable.ask(endsAtMs - this.#nowMs(), signal)(path, body)
     }
-    const mode = await proveContinuation(ask, call.request).catch(() => undefined)
-    if (mode === undefined) this.#pause(keyOf(provable.backend.name, model))
-    else this.#judge(provable, model, mode)
-    return mode !== undefined
+    try {
+      const mode = await proveContinuation(ask, call.request)
+      await this.#refresh(provable, model, signal)
+      this.#judge(provable, model, mode)
+      return undefined
+    } catch (error) {
+      this.#pause(keyOf(provable.backend.name, model))
+      if (error instanceof RequestBroken) return error.failure
+      // An answer that is no JSON, or a proof that gave way.
+      return { kind: 'bad-line', gotToken: false }
+    }
   }
 
-  #judge(provable: Provable, model: string, mode: ContinuationMode): void {
-    const identity = provable.identityOf(model)
+  /** What was looked up long ago, or in vain, is looked up again. */
+  async #refresh(provable: Provable, model: string, signal: AbortSignal): Promise<void> {
+    const knownAtMs = provable.identityOf(model)?.atMs ?? Number.NEGATIVE_INFINITY
+    if (this.#nowMs() - knownAtMs > IDENTITY_MS) await abortable(provable.recheck(), signal)
+  }
+
+  #judge({ backend, identityOf }: Provable, model: string, mode: ContinuationMode): void {
+    const identity = identityOf(model)
     if (identity === undefined) return
-    const untilMs = mode === 'none' ? this.#nowMs() + NONE_MS : Number.POSITIVE_INFINITY
-    const key = keyOf(provable.backend.name, model)
-    this.#verdicts.set(key, { identity: printed(identity), mode, untilMs })
-    this.#pauses.delete(key)
+    this.#verdicts.set(backend.name, model, identity, mode)
+    this.#pauses.delete(keyOf(backend.name, model))
   }
 
   #pause(key: string): void {
@@ -221,11 +234,8 @@ export class Continuations {
   }
 
   /** What is proven of the model as it is there now. */
-  #verdict(provable: Provable, model: string): ContinuationMode | undefined {
-    const verdict = this.#verdicts.get(keyOf(provable.backend.name, model))
-    const identity = provable.identityOf(model)
-    if (verdict === undefined || identity === undefined || verdict.untilMs <= this.#nowMs()) return undefined
-    return verdict.identity === printed(identity) ? verdict.mode : undefined
+  #verdict({ backend, identityOf }: Provable, model: string): ContinuationMode | undefined {
+    return this.#verdicts.of(backend.name, model, identityOf(model))
   }
 
   #find(backend: string): Provable | undefined {
@@ -237,16 +247,6 @@ export class Continuations {
   }
 }
 
-/** A raw prompt has no place for images. */
-function allows(mode: ContinuationMode, { request }: Call): boolean {
-  if (mode === 'none') return false
-  return mode !== 'raw' || request.messages.every(({ images }) => (images?.length ?? 0) === 0)
-}
-
-function printed({ digest, version }: Identity): string {
-  return `${digest} ${version}`
-}
-
-function keyOf(backend: string, model: string): string {
-  return `${backend} ${model}`
+function judged(failure: Failure, backend: string, model: string): AttemptFailure {
+  return new AttemptFailure(classify(failure, { backend, model }), backend)
 }

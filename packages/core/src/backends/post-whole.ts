@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 
 import type { Connection } from '../connection.ts'
+import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
 /** An answer longer than this is none of those that are asked for here. */
@@ -20,9 +21,20 @@ export interface WholeAnswer {
   readonly body: string
 }
 
+/** A request of ours got no answer, or not the one it should have got: what was seen of it, to be judged. */
+export class RequestBroken extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(`a request was not answered as it should be: ${failure.kind}`)
+    this.name = 'RequestBroken'
+    this.failure = failure
+  }
+}
+
 /**
- * Sends one request and reads its answer whole. Rejects with the reason of the signal, with a `TimeoutError`, or with
- * what broke the connection; the socket is cut then.
+ * Sends one request and reads its answer whole. Rejects with the reason of the signal, or with `RequestBroken`; the socket
+ * is cut then.
  */
 export function postWhole(
   connection: Connection,
@@ -48,7 +60,7 @@ export function postWhole(
   }
   const onAbort = (): void => giveUp(signal.reason)
   const timer = runtime.timers.set(limitMs, () =>
-    giveUp(new DOMException(`no whole answer within ${limitMs} ms`, 'TimeoutError')),
+    giveUp(new RequestBroken({ kind: 'silence', silentMs: limitMs, gotToken: false })),
   )
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) {
@@ -66,7 +78,7 @@ export function postWhole(
     onResponseData(_controller, chunk) {
       bytes += chunk.length
       chunks.push(chunk)
-      if (bytes > LARGEST_ANSWER_BYTES) giveUp(new Error('the answer is too long'))
+      if (bytes > LARGEST_ANSWER_BYTES) giveUp(new RequestBroken({ kind: 'bad-line', gotToken: false }))
     },
     onResponseEnd() {
       settle()
@@ -74,7 +86,7 @@ export function postWhole(
     },
     onResponseError(_controller, cause) {
       settle()
-      reject(cause)
+      reject(new RequestBroken({ kind: 'network', cause, gotBytes: status !== 0, gotToken: false }))
     },
   })
   return promise

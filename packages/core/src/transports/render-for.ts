@@ -1,5 +1,5 @@
 import type { Lease } from '../backends/lease.ts'
-import { postWhole } from '../backends/post-whole.ts'
+import { RequestBroken, postWhole } from '../backends/post-whole.ts'
 import { renderRequest, renderedPrompt } from '../backends/render-prompt.ts'
 import type { Connection } from '../connection.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
@@ -31,20 +31,15 @@ export async function renderFor({ call, context, lease, connection, runtime, lim
     const answer = await postWhole(connection, '/api/chat', renderRequest(call.request), limits)
     const prompt = renderedPrompt(answer)
     if (prompt !== undefined) return prompt
+    const { status, body } = answer
     const elapsedMs = runtime.clock.monotonicMs() - startedAtMs
-    failure =
-      answer.status === 200
-        ? { kind: 'bad-line', gotToken: false }
-        : { kind: 'status', status: answer.status, body: answer.body, elapsedMs }
-  } catch (cause) {
-    if (context.signal.aborted) {
+    failure = status === 200 ? { kind: 'bad-line', gotToken: false } : { kind: 'status', status, body, elapsedMs }
+  } catch (error) {
+    if (!(error instanceof RequestBroken)) {
       lease.end({ kind: 'left' })
-      throw context.signal.reason
+      throw error
     }
-    const timedOut = cause instanceof Error && cause.name === 'TimeoutError'
-    failure = timedOut
-      ? { kind: 'silence', silentMs: limitMs, gotToken: false }
-      : { kind: 'network', cause, gotBytes: false, gotToken: false }
+    ;({ failure } = error)
   }
   const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
   lease.end({ kind: 'failed', verdict })

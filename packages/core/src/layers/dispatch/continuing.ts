@@ -1,6 +1,7 @@
 import type { Backend } from '../../backends/backend.ts'
 import type { ContinuationMode } from '../../backends/continuation-mode.ts'
 import type { Lease } from '../../backends/lease.ts'
+import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import type { Call, ContinueFrom } from '../../service.ts'
 
 /** Who can go on from a half answer. */
@@ -9,7 +10,7 @@ export interface Continuing {
   canContinue(backend: Backend, call: Call, from: ContinueFrom): 'yes' | 'no' | 'unproven'
   /** The names of those that do not answer `no`. */
   candidates(call: Call, from: ContinueFrom): readonly string[]
-  /** With a lease in hand: finds out how its backend goes on; `none` when it does not. */
+  /** With a lease in hand: finds out how its backend goes on; `none` when it does not. May fail as an attempt does. */
   prepare(lease: Lease, call: Call, from: ContinueFrom, signal: AbortSignal): Promise<ContinuationMode>
 }
 
@@ -32,6 +33,7 @@ export class CannotContinue extends Error {
  * that the proof waits in the queue as any call does.
  *
  * @param waitForLease waits for one of those backends.
+ * @param began is called with a lease whose attempt fails here already.
  */
 export async function leaseToContinue(
   continuing: Continuing,
@@ -39,6 +41,7 @@ export async function leaseToContinue(
   from: ContinueFrom,
   signal: AbortSignal,
   waitForLease: (eligible: (backend: Backend) => boolean) => Promise<Lease>,
+  began: (lease: Lease) => void,
 ): Promise<Leased> {
   const refused = new Set<string>()
   const eligible = (backend: Backend): boolean =>
@@ -46,13 +49,17 @@ export async function leaseToContinue(
   for (;;) {
     if (continuing.candidates(call, from).every((name) => refused.has(name))) throw new CannotContinue()
     const lease = await waitForLease(eligible)
-    let mode: ContinuationMode = 'none'
+    let mode: ContinuationMode
     try {
       mode = await continuing.prepare(lease, call, from, signal)
-    } finally {
-      if (mode === 'none') lease.end({ kind: 'left' })
+    } catch (error) {
+      const isFailure = error instanceof AttemptFailure
+      if (isFailure) began(lease)
+      lease.end(isFailure ? { kind: 'failed', verdict: error.verdict } : { kind: 'left' })
+      throw error
     }
     if (mode !== 'none') return { lease, continueFrom: { ...from, mode } }
+    lease.end({ kind: 'left' })
     refused.add(lease.backend.name)
   }
 }

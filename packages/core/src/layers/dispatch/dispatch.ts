@@ -23,17 +23,16 @@ export function createDispatch(
     const { continueFrom, signal } = context
     if (continueFrom === undefined) return { lease: await waitForLease(dispatcher, call, context) }
     if (continuing === undefined) throw new CannotContinue()
-    return await leaseToContinue(continuing, call, continueFrom, signal, (eligible) =>
-      waitForLease(dispatcher, call, context, eligible),
-    )
+    const wait = (eligible: (backend: Backend) => boolean): Promise<Lease> =>
+      waitForLease(dispatcher, call, context, eligible)
+    return await leaseToContinue(continuing, call, continueFrom, signal, wait, (lease) => tellAttempt(context, lease))
   }
   return (next) => async (call, context) => {
     const installed = ensureInstalled(call.model)
     if (installed !== undefined) await abortable(installed, context.signal)
     const leased = await leaseFor(call, context)
     const { lease } = leased
-    const { attempt, reason } = context
-    context.emit({ type: 'attempt', attempt, backend: lease.backend.name, ...(reason !== undefined && { reason }) })
+    tellAttempt(context, lease)
     try {
       return await next(call, { ...context, ...leased })
     } catch (error) {
@@ -42,6 +41,10 @@ export function createDispatch(
       throw error
     }
   }
+}
+
+function tellAttempt({ emit, attempt, reason }: CallContext, { backend }: Lease): void {
+  emit({ type: 'attempt', attempt, backend: backend.name, ...(reason !== undefined && { reason }) })
 }
 
 function waitForLease(

@@ -26,6 +26,8 @@ export interface Going {
   digestOf(backend: string, model: string): string | undefined
   /** The backends that may be asked to go on, as far as it is known. */
   candidates(call: Call, from: ContinueFrom): readonly string[]
+  /** Finds out which backends have the same model, where that is not known yet. */
+  lookAround(model: string, signal: AbortSignal): Promise<void>
   /** Whether anybody may be able to go on from an answer to this call. */
   isPossible(call: Call): boolean
   /** It did not go on although it was proven. */
@@ -107,8 +109,9 @@ export class Resumption {
     const { signal } = this.#context
     signal.throwIfAborted()
     this.#spent.costly++
+    const canResume = failure.verdict.class === 'stream' && half !== ''
+    if (canResume) await this.#deps.going.lookAround(this.#call.model, signal)
     this.#segmentBroke(failure, tokens)
-    const canResume = failure.verdict.class === 'stream'
     while (canResume && isUnfinished(this.#call, half, tokens, lastPiece)) {
       const from = this.#from(failure.backend, half, tokens)
       const candidates = this.#deps.going.candidates(this.#call, from)
