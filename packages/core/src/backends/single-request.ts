@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts'
 import type { Failure } from '../outcome/failure.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { postWhole } from './post-whole.ts'
+import { RequestBroken, postWhole } from './post-whole.ts'
 
 /** One request of our own and its end. */
 export interface SingleRequest {
@@ -22,12 +22,8 @@ export function sendSingle(connection: Connection, body: object, limitMs: number
   const elapsedMs = (): number => runtime.clock.monotonicMs() - startedAtMs
   const failure = postWhole(connection, '/api/chat', body, { limitMs, signal: controller.signal, runtime }).then(
     (answer) => failureOf(answer.status, answer.body, elapsedMs()),
-    (cause: unknown): Failure => {
-      const isSilent = controller.signal.aborted || (cause instanceof DOMException && cause.name === 'TimeoutError')
-      return isSilent
-        ? { kind: 'silence', silentMs: elapsedMs(), gotToken: false }
-        : { kind: 'network', cause, gotBytes: false, gotToken: false }
-    },
+    (cause: unknown): Failure =>
+      cause instanceof RequestBroken ? cause.failure : { kind: 'silence', silentMs: elapsedMs(), gotToken: false },
   )
   return { failure, cancel: () => controller.abort() }
 }
