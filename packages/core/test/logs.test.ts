@@ -69,7 +69,7 @@ describe('log', () => {
 
   it('has a line for a stream that breaks, once', async () => {
     for (const buffered of [true, false]) {
-      const { pair, lines } = await startLogged({ maxRetries: 0, promptRetry: false })
+      const { pair, lines } = await startLogged({ maxRetries: 0, promptRetry: false, resume: false })
       await pair.ollama.fault(faults.cut({ afterTokens: 2 }))
       await failureOf(pair.surefoot.run('hi', { buffered }).answer)
       await pair[Symbol.asyncDispose]()
@@ -93,7 +93,7 @@ describe('log', () => {
   })
 
   it('never holds a word of a prompt or an answer, and no error does, whatever happens', async () => {
-    const { pair, lines } = await startLogged({ timeoutMs: 150, breakerThreshold: 1_000 })
+    const { pair, lines } = await startLogged({ timeoutMs: 150, breakerThreshold: 1_000, resume: false })
     const { ollama, surefoot } = pair
     const errors: unknown[] = []
     const body = { messages: [{ role: 'user', content: question }] }

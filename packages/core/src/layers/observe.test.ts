@@ -20,6 +20,7 @@ const CALL: Call = {
   },
   body: Buffer.from(SECRET),
   buffered: false,
+  promptLength: 14 + SECRET.length,
 }
 const ANSWER: ChatAnswer = {
   id: 'run-1',

@@ -1,5 +1,5 @@
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Call, CallContext, CallEnd, Layer } from '../service.ts'
+import type { CallContext, CallEnd, Layer } from '../service.ts'
 import type { Telemetry, TelemetryEvent } from '../telemetry/telemetry.ts'
 
 /** Tells the telemetry of every call when it begins and how it ended; never what was said. */
@@ -7,7 +7,7 @@ export function createObserve(runtime: Runtime, telemetry: Telemetry): Layer {
   return (next) => async (call, context) => {
     const startedAtMs = runtime.clock.monotonicMs()
     const seen: Seen = { attempts: 0 }
-    telemetry.emit({ type: 'call-start', id: context.id, model: call.model, promptLength: promptLength(call) })
+    telemetry.emit({ type: 'call-start', id: context.id, model: call.model, promptLength: call.promptLength ?? 0 })
     context.defer((end) => {
       telemetry.emit({
         type: 'call-end',
@@ -57,8 +57,4 @@ function told(end: CallEnd, seen: Seen): Pick<CallEndEvent, 'outcome' | 'attempt
         problem: end.error.message,
       }
   }
-}
-
-function promptLength(call: Call): number {
-  return call.request.messages.reduce((sum, message) => sum + message.content.length, 0)
 }

@@ -79,7 +79,7 @@ export class ModelQueue {
     return true
   }
 
-  /** Takes out who goes next and charges its tenant. */
+  /** Takes out who goes now, by its turn or by its age. */
   take(waiting: Waiting, nowMs: number): void {
     this.#lastWasAged = waiting === this.#aged(nowMs)
     this.remove(waiting)
