@@ -71,7 +71,7 @@ type Pieces = readonly string[]
  */
 export async function proveContinuation(ask: Ask, request: ChatRequest): Promise<ContinuationMode> {
   const asked = questionFor(request)
-  const whole = await generated(ask, '/api/chat', { ...asked, options: greedy(request, COMPARED_TOKENS) })
+  const whole = await generated(ask, '/api/chat', asked)
   if (typeof whole === 'string') return 'none'
   const cut = cutOf(whole)
   if (cut === undefined) return 'none'
@@ -79,15 +79,15 @@ export async function proveContinuation(ask: Ask, request: ChatRequest): Promise
   const rest = whole.slice(cut).join('')
   const options = greedy(request, COMPARED_TOKENS - cut)
 
-  const trial = await ask('/api/chat', renderRequest(withHalf(asked, HALF)))
-  if (renderedPrompt(trial)?.endsWith(HALF) === true) {
+  const trial = await rendered(ask, withHalf(asked, HALF))
+  if (trial?.endsWith(HALF) === true) {
     const pieces = await generated(ask, '/api/chat', { ...withHalf(asked, half), options })
     if (pieces === 'refused') return 'none'
     const text = typeof pieces === 'string' ? '' : pieces.join('')
     if (agrees(text, rest)) return 'chat-prefill'
     if (text.startsWith(half) && agrees(text.slice(half.length), rest)) return 'chat-prefill+echo'
   }
-  const prompt = renderedPrompt(await ask('/api/chat', renderRequest(asked)))
+  const prompt = await rendered(ask, asked)
   if (prompt === undefined || prompt === '') return 'none'
   const { model, keep_alive } = asked
   const raw = { model, keep_alive, prompt: prompt + half, raw: true, stream: true, options }
@@ -95,8 +95,10 @@ export async function proveContinuation(ask: Ask, request: ChatRequest): Promise
   return typeof pieces !== 'string' && agrees(pieces.join(''), rest) ? 'raw' : 'none'
 }
 
-function questionFor({ model, keep_alive, think }: ChatRequest): ChatRequest {
-  return { model, messages: [QUESTION], stream: true, keep_alive, think }
+/** With the load options also where it is only rendered: Ollama brings the model into memory for that too. */
+function questionFor(request: ChatRequest): ChatRequest {
+  const { model, keep_alive, think } = request
+  return { model, messages: [QUESTION], stream: true, keep_alive, think, options: greedy(request, COMPARED_TOKENS) }
 }
 
 function withHalf(request: ChatRequest, content: string): ChatRequest {
@@ -119,6 +121,14 @@ function cutOf(pieces: Pieces): number | undefined {
 function agrees(text: string, rest: string): boolean {
   const needed = rest.slice(0, AGREED_CHARS)
   return needed.trim() !== '' && text.startsWith(needed)
+}
+
+/** The prompt for a request; `undefined` when this Ollama or this template makes none of it. Rejects when it broke. */
+async function rendered(ask: Ask, request: ChatRequest): Promise<string | undefined> {
+  const answer = await ask('/api/chat', renderRequest(request))
+  const { status, body } = answer
+  if (status !== 200 && status !== 400) throw new RequestBroken({ kind: 'status', status, body, elapsedMs: 0 })
+  return renderedPrompt(answer)
 }
 
 /** Text in pieces; `refused` as a request that cannot be served, or `other` than plain text. Rejects when it broke. */
