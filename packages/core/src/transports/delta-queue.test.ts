@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
 import { describe, expect, it } from 'vitest'
 
 import type { Delta, Final } from '../service.ts'
@@ -91,6 +94,31 @@ describe('the queue between socket and reader', () => {
       }
     }
     expect(told).toEqual(Array.from({ length: 5 }, () => ['paused', 'resumed']).flat())
+  })
+
+  it('keeps nothing of what was read, also for a reader that is always behind', async () => {
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    let isPaused = false
+    const queue = new DeltaQueue(
+      () => {},
+      (paused) => (isPaused = paused),
+    )
+    const pieces: WeakRef<Delta>[] = []
+    for (let read = 0; read < 2_000; read++) {
+      while (!isPaused) {
+        const piece = delta('x')
+        pieces.push(new WeakRef(piece))
+        queue.push(piece)
+      }
+      await queue.next()
+    }
+    // A weak reference holds its target until the end of the turn that made it.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    expect(pieces.filter((piece) => piece.deref() !== undefined).length).toBeLessThanOrEqual(2 * 256)
+    // It is still in use.
+    expect((await queue.next()).done).toBe(false)
   })
 
   it('a reader that leaves the loop early says so', async () => {

@@ -86,6 +86,10 @@ export class DeltaQueue implements AsyncGenerator<Delta, Final, void> {
     if (this.#head === this.#deltas.length) {
       this.#deltas = []
       this.#head = 0
+    } else if (this.#head === PAUSE_AT) {
+      // A reader that is always behind never empties it: what was read must not stay until the end.
+      this.#deltas = this.#deltas.slice(PAUSE_AT)
+      this.#head = 0
     }
     if (this.#paused && this.#deltas.length - this.#head <= RESUME_AT) {
       this.#paused = false
