@@ -1,7 +1,7 @@
 import type { ChatRequest } from '@surefoot/protocol'
 
-import type { ContinueFrom } from '../service.ts'
-import { withText } from '../wire-delta.ts'
+import type { ContinueFrom, Delta, Final } from '../service.ts'
+import { WireDelta, withText } from '../wire-delta.ts'
 import { readChatLine, readGenerateLine } from './chat-line.ts'
 import type { ChatLine } from './chat-line.ts'
 import type { Exchange } from './exchange.ts'
@@ -38,24 +38,35 @@ function optionsLeft({ options }: ChatRequest, { tokens }: ContinueFrom): Pick<C
   return { options: { ...options, num_predict: Math.max(1, limit - tokens) } }
 }
 
-/** Leaves out the half where an answer begins with it again, however it is cut into lines. */
+/**
+ * Leaves out the half where an answer begins with it again, however it is cut into lines. What only looked like its
+ * beginning is given back.
+ */
 function withoutEcho(half: string): (bytes: Buffer) => ChatLine {
-  let left = half
+  /** The text so far, while it may still be the half. */
+  let seen: string | undefined = ''
   return (bytes) => {
     const line = readChatLine(bytes)
-    if (left === '' || line.kind !== 'delta') return line
-    const { text } = line.delta
-    if (text.startsWith(left)) {
-      const rest = text.slice(left.length)
-      left = ''
-      return rest === '' ? { kind: 'nothing' } : { kind: 'delta', delta: withText(line.delta, rest) }
-    }
-    if (left.startsWith(text)) {
-      left = left.slice(text.length)
+    if (seen === undefined || (line.kind !== 'delta' && line.kind !== 'final')) return line
+    const delta = line.kind === 'delta' ? line.delta : line.rest
+    const own = delta?.text ?? ''
+    if (line.kind === 'delta' && own === '') return line
+    const all = seen + own
+    if (line.kind === 'delta' && all.length < half.length && half.startsWith(all)) {
+      seen = all
       return { kind: 'nothing' }
     }
-    // No echo this time, or not a whole one: the seam is judged where the two texts are put together.
-    left = ''
-    return line
+    seen = undefined
+    // Without an echo, or with a part of one, the seam is judged where the two texts are put together.
+    const text = all.startsWith(half) ? all.slice(half.length) : all
+    if (text === own) return line
+    if (line.kind === 'delta')
+      return text === '' ? { kind: 'nothing' } : { kind: 'delta', delta: withText(line.delta, text) }
+    return { ...line, rest: text === '' ? undefined : withText(delta ?? pieceOf(line.final), text) }
   }
+}
+
+/** A piece without text of its own. */
+function pieceOf({ chunk: { model, created_at, message } }: Final): Delta {
+  return WireDelta.printed({ model, created_at, message, done: false })
 }
