@@ -146,6 +146,28 @@ describe('a backend', () => {
     expect(backend.isUsable('llama3.2', false)).toBe(false)
   })
 
+  it('is put to the test with one call too many, but not beside an answer that has stopped', async () => {
+    const { backend, time } = createRig({ slots: 'auto' })
+    const lease = backend.lease('llama3.2')
+    lease.firstToken()
+    await time.advance(5_000)
+    expect(backend.mayTry('llama3.2')).toBe(true)
+    await time.advance(1)
+    expect(backend.mayTry('llama3.2')).toBe(false)
+    backend.liveness.tokenAtMs = 5_001
+    expect(backend.mayTry('llama3.2')).toBe(true)
+  })
+
+  it('that restarted may serve another number of calls at a time', () => {
+    const { backend } = createRig({ slots: 'auto' })
+    const leases = [backend.lease('llama3.2'), backend.lease('llama3.2')]
+    for (const lease of leases) lease.firstToken()
+    expect(backend.slots.sizeOf('llama3.2')).toBe(2)
+    for (const lease of leases) lease.end({ kind: 'whole' })
+    backend.returned()
+    expect(backend.slots.sizeOf('llama3.2')).toBe(1)
+  })
+
   it('usable again only when breaker and model both are', () => {
     const { backend, fail } = createRig()
     fail(backend, status(500, 'invalid file magic'))

@@ -21,6 +21,8 @@ import { ZombieSlots } from './zombie-slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
 const MISSING_MS = 30_000
+/** After so much silence the calls in flight may hang, and one more would hang with them. */
+const TRIAL_SILENT_MS = 5_000
 
 /** One Ollama as Surefoot sees it: its breaker, slots and models. Leases alone change them. */
 export class Backend {
@@ -114,6 +116,12 @@ export class Backend {
     return this.loader.loading(model) === undefined ? this.models.readiness(model, this.#now()) : 'loading'
   }
 
+  /** Whether one call more than is known to be served may be sent: not beside answers that have stopped. */
+  mayTry(model: string): boolean {
+    const nowMs = this.#now()
+    return this.slots.mayTry(model, nowMs) && this.liveness.silentMs(nowMs) <= TRIAL_SILENT_MS
+  }
+
   /** The load of this model under way. */
   loading(model: string): LoadProgress | undefined {
     return this.loader?.loading(model)
@@ -154,7 +162,8 @@ export class Backend {
         seat.firstToken(this.#now())
         this.models.produced(model, this.#now())
         permit.firstToken(this.#now())
-        if (wasOut) this.changed()
+        // Whoever waits may be the one call more that finds out whether a further one is served.
+        if (wasOut || this.mayTry(model)) this.changed()
       },
       end: (how) => {
         if (ended) return
@@ -192,6 +201,8 @@ export class Backend {
   /** It was away and answers again: whatever was in its memory is gone. */
   returned(): void {
     this.models.forget()
+    // It may have come back with another OLLAMA_NUM_PARALLEL; that changes at no other time.
+    this.slots.forget()
     this.liveness.restarted()
     this.breaker.returned(this.#now())
   }

@@ -97,6 +97,21 @@ describe('how many calls an Ollama serves at a time', () => {
     expect(limit.limit).toBe(1)
   })
 
+  it('is not put to the test beside a call that has left, nor judged by one', () => {
+    const limit = new ParallelLimit(1, 20)
+    const first = limit.take(0)
+    first.firstToken(100)
+    first.left()
+    expect(limit.mayTry(110)).toBe(false)
+    first.giveBack(200)
+    const second = limit.take(200)
+    second.firstToken(300)
+    const trial = limit.take(300)
+    second.left()
+    trial.firstToken(350)
+    expect(limit.limit).toBe(1)
+  })
+
   it('is put to the test only beside calls that are being served', () => {
     const limit = new ParallelLimit(1, 20)
     const first = limit.take(0)

@@ -3,6 +3,8 @@ export interface Seat {
   /** The first token is here: the backend works on this call now. */
   firstToken(nowMs: number): void
   giveBack(nowMs: number): void
+  /** Its call has left, and whether the backend still works on it is not known: beside it nothing can be learnt. */
+  left(): void
   /** It may stand in the backend's own queue, behind calls of ours that were sent before it: no silence to judge. */
   readonly queuedInside: boolean
 }
@@ -60,12 +62,14 @@ export class ParallelLimit {
   mayTry(nowMs: number): boolean {
     if (this.#limit >= this.#most || this.#trial !== undefined || nowMs < this.#nextTrialMs) return false
     // Only beside calls that are being served can it be seen whether a further one is served too.
-    return this.#seats.size === this.#limit && [...this.#seats].every((seat) => seat.served)
+    return this.#seats.size === this.#limit && [...this.#seats].every((seat) => seat.isBeingServed)
   }
 
   take(nowMs: number): Seat {
     this.#held++
-    if (!this.#learns) return { firstToken: () => {}, giveBack: () => void this.#held--, queuedInside: false }
+    if (!this.#learns) {
+      return { firstToken: () => {}, giveBack: () => void this.#held--, left: () => {}, queuedInside: false }
+    }
     const seat = new LearningSeat(this.#seats, nowMs, {
       onFirstToken: (tokenAtMs) => this.#onFirstToken(seat, tokenAtMs),
       onEnd: (endedAtMs) => this.#onEnd(seat, endedAtMs),
@@ -76,7 +80,7 @@ export class ParallelLimit {
   }
 
   #onFirstToken(seat: LearningSeat, nowMs: number): void {
-    const besides = [...this.#seats].filter((other) => other !== seat && other.served).length
+    const besides = [...this.#seats].filter((other) => other !== seat && other.isBeingServed).length
     const tookMs = nowMs - seat.startedAtMs
     const isLate = this.#usualMs === undefined || tookMs > this.#usualMs * LATE_FACTOR
     if (seat === this.#trial) return this.#judgeTrial(besides, isLate, nowMs)
@@ -127,6 +131,7 @@ class LearningSeat implements Seat {
   ended = false
   /** Another call of the same model ended while this one waited for its first token. */
   sawEnd = false
+  #left = false
 
   constructor(seats: Iterable<LearningSeat>, nowMs: number, events: SeatEvents) {
     this.#before = [...seats]
@@ -143,6 +148,14 @@ class LearningSeat implements Seat {
     if (this.served || this.ended) return
     this.served = true
     this.#events.onFirstToken(nowMs)
+  }
+
+  left(): void {
+    this.#left = true
+  }
+
+  get isBeingServed(): boolean {
+    return this.served && !this.#left
   }
 
   giveBack(nowMs: number): void {

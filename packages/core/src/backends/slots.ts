@@ -64,6 +64,7 @@ export class Slots {
         this.#total--
         seat.giveBack(atMs)
       },
+      left: () => seat.left(),
       get queuedInside() {
         return seat.queuedInside
       },

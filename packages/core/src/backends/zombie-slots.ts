@@ -16,6 +16,7 @@ export class ZombieSlots {
   }
 
   keep(seat: Seat, forMs: number): void {
+    seat.left()
     const giveBack = (): void => {
       this.#timers.delete(timer)
       seat.giveBack(this.#runtime.clock.monotonicMs())

@@ -316,6 +316,26 @@ describe('the queue', () => {
   })
 })
 
+describe('slots that are learnt', () => {
+  it('are found out by calls that wait already, without a newcomer', async () => {
+    const rig = createRig({ slots: 'auto' })
+    const askers = Array.from({ length: 6 }, () => rig.ask())
+    for (const asker of askers.slice(0, 4)) {
+      await rig.time.advance(200)
+      asker.lease!.firstToken()
+    }
+    expect(askers.map(({ lease }) => lease !== undefined)).toEqual([true, true, true, true, true, false])
+    expect(rig.backends[0]!.slots.sizeOf('llama3.2')).toBe(4)
+  })
+
+  it('are not looked for on a backend that has stopped in the middle of its answers', async () => {
+    const rig = createRig({ slots: 'auto' })
+    rig.ask().lease!.firstToken()
+    await rig.time.advance(10_000)
+    expect(rig.ask().lease).toBeUndefined()
+  })
+})
+
 describe('the choice of the backend', () => {
   const three = { backends: ['http://a:1', 'http://b:1', 'http://c:1'], slots: 2 }
 

@@ -178,7 +178,7 @@ export class Dispatcher {
   /** Who goes now, and where; `undefined` when nobody can. */
   #nextGrant(queue: ModelQueue, usable: readonly Backend[], nowMs: number): [Waiting, Backend] | undefined {
     const { model } = queue
-    if (!usable.some((backend) => hasRoom(backend, model, nowMs))) return undefined
+    if (!usable.some((backend) => hasRoom(backend, model))) return undefined
     for (const waiting of queue.inTurn(nowMs)) {
       const picked = this.#pick(usable, queue, waiting, nowMs)
       if (picked.kind === 'backend') return [waiting, picked.backend]
@@ -263,9 +263,8 @@ function freeOf(usable: readonly Backend[], model: string): number {
   return usable.reduce((sum, { slots }) => sum + Math.max(0, slots.sizeOf(model) - slots.heldBy(model)), 0)
 }
 
-function hasRoom(backend: Backend, model: string, nowMs: number): boolean {
-  const { slots } = backend
-  return (slots.isFree(model) || slots.mayTry(model, nowMs)) && backend.readiness(model) === 'ready'
+function hasRoom(backend: Backend, model: string): boolean {
+  return (backend.slots.isFree(model) || backend.mayTry(model)) && backend.readiness(model) === 'ready'
 }
 
 /** It is being found out where the model is: a matter of milliseconds, of which nobody is told. */

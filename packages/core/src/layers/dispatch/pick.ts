@@ -45,7 +45,7 @@ export function pick(usable: readonly Backend[], applicant: Applicant, context: 
   const free = pool.filter((backend) => backend.slots.isFree(model))
   if (free.length > 0) return found(best(free, applicant, context))
   // One call more than is known to be served finds out whether it is.
-  return found(pool.find((backend) => backend.slots.mayTry(model, context.nowMs)))
+  return found(pool.find((backend) => backend.mayTry(model)))
 }
 
 function found(backend: Backend | undefined): Pick {
