@@ -103,7 +103,8 @@ export class Liveness {
       if (this.#suspect?.untilMs === Number.POSITIVE_INFINITY) this.#suspect = undefined
     } else if (++this.#failedProbes >= FAILED_PROBES && nowMs - this.tokenAtMs >= FRESH_TOKEN_MS) {
       const reason = `${FAILED_PROBES} health looks in a row failed`
-      this.#suspect ??= { sinceMs: nowMs, reason, untilMs: Number.POSITIVE_INFINITY }
+      // One whose time is over, or that a token has disproved, must not stand in the way of a new one.
+      if (before === undefined) this.#suspect = { sinceMs: nowMs, reason, untilMs: Number.POSITIVE_INFINITY }
     }
     return before !== this.suspect(nowMs)
   }
@@ -111,7 +112,9 @@ export class Liveness {
   /** It refuses at once what it should do, and there is no model in memory to ask. */
   suspectedBySigns(nowMs: number): void {
     const reason = 'it refuses every call at once though it has nothing to do'
-    this.#suspect ??= { sinceMs: nowMs, reason, untilMs: nowMs + SUSPECT_BY_SIGNS_MS }
+    if (this.suspect(nowMs) === undefined) {
+      this.#suspect = { sinceMs: nowMs, reason, untilMs: nowMs + SUSPECT_BY_SIGNS_MS }
+    }
     this.#signs = 0
   }
 

@@ -117,12 +117,21 @@ export class ModelStates {
     return [...this.#residency.keys()]
   }
 
-  /** A model that is in memory as far as is known, for a question that must not load one. */
+  /**
+   * A model that is in memory as far as is known, for a question that must not load one: the one that last produced
+   * something, if any, as one that only makes embeddings refuses every question without having tried.
+   */
   inMemory(nowMs: number): string | undefined {
+    let found: string | undefined
+    let foundAtMs = Number.NEGATIVE_INFINITY
     for (const [model, { is, untilMs }] of this.#residency) {
-      if (is === 'in-memory' && untilMs > nowMs && !isCloudModel(model)) return model
+      if (is !== 'in-memory' || untilMs <= nowMs || isCloudModel(model)) continue
+      const atMs = this.#producedAtMs.get(model) ?? Number.NEGATIVE_INFINITY
+      if (found !== undefined && atMs <= foundAtMs) continue
+      found = model
+      foundAtMs = atMs
     }
-    return undefined
+    return found
   }
 
   /** It cannot run this model, or lacks it: not sent there for that long. */

@@ -228,6 +228,28 @@ describe('a backend that refuses at once though it has nothing to do (F1, F3)', 
     expect(rig.state().name).toBe('up')
   })
 
+  it('is asked for a token of a model that has answered, not of one that may only make embeddings', async () => {
+    const rig = createRig()
+    rig.backend.models.observed('nomic-embed-text', 'in-memory', 0)
+    rig.warm()
+    rig.ollama.mood = 'refusing'
+    for (let call = 0; call < 3; call++) await rig.refuse()
+    expect(rig.ollama.seen).toMatchObject([{ isCanary: true, model: 'llama3.2' }])
+  })
+
+  it('is suspect again when it refuses again, or its health cannot be seen, after that time', async () => {
+    const rig = createRig()
+    rig.ollama.inMemory.clear()
+    for (let call = 0; call < 3; call++) await rig.refuse()
+    await rig.time.advance(60_000)
+    expect(rig.state().name).toBe('up')
+    for (let call = 0; call < 3; call++) await rig.refuse()
+    expect(rig.state().name).toBe('suspect')
+    rig.ollama.mood = 'away'
+    await rig.time.advance(120_000)
+    expect(rig.state()).toMatchObject({ name: 'suspect', reason: '2 health looks in a row failed' })
+  })
+
   it.each([
     ['slowly', 60, false],
     ['while it works for others', 1, true],
