@@ -748,6 +748,16 @@ describe('a choice by what was measured', () => {
     expect(names[0]).toBe('http://a:1')
   })
 
+  it("does not hold a caller's mistakes against a backend", async () => {
+    const rig = createRig(two)
+    for (const backend of rig.backends) await pace(rig, backend, 200, 3_000)
+    for (let count = 0; count < 6; count++) {
+      const { lease } = rig.ask('llama3.2', [], { affinityKey: 'k1' })
+      expect(lease!.backend.name).toBe('http://a:1')
+      rig.fail(lease, { kind: 'status', status: 400, body: '{"error":"does not support tools"}', elapsedMs: 5 })
+    }
+  })
+
   it('keeps a conversation where it was, unless that is much slower', async () => {
     const rig = createRig({ ...two, slots: 4 })
     for (const backend of rig.backends) await pace(rig, backend, 200, 3_000)

@@ -1,5 +1,6 @@
 import type { Backend } from '../../backends/backend.ts'
 import type { Lease } from '../../backends/lease.ts'
+import type { Verdict } from '../../outcome/verdict.ts'
 import type { Clock } from '../../runtime/runtime.ts'
 import type { ModelQueue } from './model-queue.ts'
 import type { Waiting } from './waiting.ts'
@@ -41,8 +42,13 @@ export function measuredLease(
       if (how.kind === 'whole') {
         queue.holds.whole(heldMs)
         backend.pace.whole(model, heldMs)
-      } else if (how.kind === 'failed') backend.pace.failed(nowMs)
+      } else if (how.kind === 'failed' && !isOfTheCall(how.verdict)) backend.pace.failed(nowMs)
       lease.end(how)
     },
   }
+}
+
+/** Failed by its caller's mistake or by what it asks for: that says nothing of the backend. */
+function isOfTheCall(verdict: Verdict): boolean {
+  return verdict.class === 'client' || verdict.class === 'poison'
 }
