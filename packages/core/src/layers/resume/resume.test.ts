@@ -71,11 +71,12 @@ function createRig(scripts: readonly Script[], options: RigOptions = {}) {
     const backend = ('on' in script ? script.on : undefined) ?? (asked.length === 1 ? 'a' : 'b')
     context.emit({ type: 'attempt', attempt: context.attempt, backend })
     if ('throws' in script) throw script.throws
+    const { says, then } = script
     async function* body(): Reply['body'] {
       try {
-        for (const piece of script.says) yield typeof piece === 'string' ? delta(piece) : piece
+        for (const piece of says) yield typeof piece === 'string' ? delta(piece) : piece
         if (segmentMs > 0) await new Promise<void>((resolve) => void time.timers.set(segmentMs, resolve))
-        if (script.then !== undefined) throw failureOf(script.then, backend)
+        if (then !== undefined) throw failureOf(then, backend)
         return FINAL
       } finally {
         seen.returned++
