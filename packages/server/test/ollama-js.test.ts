@@ -61,7 +61,7 @@ test.each([true, false])('the package ollama: an unknown model (stream: %s)', as
 })
 
 test('the package ollama: a stream that breaks is an error, never a short answer', async () => {
-  await using system = await startSystem({ answers })
+  await using system = await startSystem({ answers }, { resume: false })
   await system.ollama.fault(faults.errorLine({ afterTokens: 2 }))
   const stream = await new Ollama({ host: system.url }).chat({ model: 'llama3.2', messages, stream: true })
   await expect(
