@@ -24,7 +24,7 @@ const CALL: Call = {
 interface Does {
   /** Until its first token, or its failure. */
   readonly afterMs: number
-  readonly fails?: boolean
+  readonly fails?: boolean | 'cheaply'
   /** It says that it loads the model. */
   readonly loads?: boolean
 }
@@ -87,7 +87,8 @@ function createRig(does: Readonly<Record<string, Does>>, config: { readonly hedg
     }
     if (fails) {
       const cause = { code: 'ECONNRESET' }
-      const verdict = classify({ kind: 'network', cause, gotBytes: true, gotToken: false }, { backend, model: 'm' })
+      const gotBytes = fails !== 'cheaply'
+      const verdict = classify({ kind: 'network', cause, gotBytes, gotToken: false }, { backend, model: 'm' })
       throw new AttemptFailure(verdict, backend)
     }
     const body = { return: async () => void returned.push(backend) } as unknown as AsyncGenerator<Delta, Final, void>
@@ -169,6 +170,22 @@ describe('a second attempt', () => {
     expect(spent.costly).toBe(1)
     expect(rig.time.pendingTimers).toBe(0)
   })
+
+  for (const dear of ['a', 'b'] as const) {
+    it(`fails as what cost more does, and says who else failed: ${dear}`, async () => {
+      const how = (name: string) => (name === dear ? true : 'cheaply')
+      const rig = createRig({ a: { afterMs: 60_000, fails: how('a') }, b: { afterMs: 1_000, fails: how('b') } })
+      const spent = { costly: 0, most: 8 }
+      const { outcome } = rig.call({ spent })
+      await rig.time.advance(60_000)
+      const other = dear === 'a' ? 'b' : 'a'
+      const attemptOf = (name: string) => (name === 'a' ? 1 : 2)
+      expect(await outcome).toMatchObject({ backend: dear, attempt: attemptOf(dear), beside: { backend: other } })
+      // Each of them is told once: this one here, the one that comes out above.
+      expect(rig.failures).toMatchObject([{ type: 'attempt-fail', attempt: attemptOf(other), backend: other }])
+      expect(spent.costly).toBe(0)
+    })
+  }
 })
 
 describe('no second attempt', () => {

@@ -33,6 +33,12 @@ interface Runner {
   startedAtMs?: number
 }
 
+/** How one of them ended. */
+interface Failed {
+  readonly runner: Runner
+  readonly reason: unknown
+}
+
 /** One attempt of a call, and a second one where the first is slow. Exactly one reply or failure comes out. */
 export class Race {
   readonly #next: Service
@@ -46,8 +52,8 @@ export class Race {
   #first: Runner | undefined
   #loading = false
   #over = false
-  /** Why the first of two failed. */
-  #failure: { readonly reason: unknown } | undefined
+  /** The one that failed while the other one went on. */
+  #failed: Failed | undefined
 
   constructor(next: Service, call: Call, context: CallContext, deps: RaceDeps) {
     this.#next = next
@@ -107,6 +113,7 @@ export class Race {
     }
     const { model, promptLength = 0 } = this.#call
     this.#end()
+    if (this.#failed !== undefined) this.#account(this.#failed)
     const { startedAtMs } = runner
     if (startedAtMs !== undefined) this.#deps.times.add(model, promptLength, this.#nowMs() - startedAtMs)
     this.#result.resolve(reply)
@@ -115,19 +122,30 @@ export class Race {
   #onFailure(runner: Runner, reason: unknown): void {
     this.#running.delete(runner)
     if (this.#over) return
-    if (reason instanceof NotFree) return this.#running.size > 0 ? this.#lookIn(NEXT_LOOK_MS) : this.#fail(reason)
-    if (this.#running.size === 0 || this.#context.signal.aborted) return this.#fail(reason)
-    // The other one may still answer; nobody else tells of this failure.
-    this.#failure = { reason }
+    if (reason instanceof NotFree && this.#running.size > 0) return this.#lookIn(NEXT_LOOK_MS)
+    if (this.#running.size === 0 || this.#context.signal.aborted) return this.#fail({ runner, reason })
+    // The other one may still answer.
+    this.#failed = { runner, reason }
     this.#stopLooking()
-    this.#account(runner, reason)
   }
 
-  /** The one that failed first is the one that counts; what the other one came to says the same of another backend. */
-  #fail(reason: unknown): void {
+  /** Whoever is above counts one failure: the one that cost more. The other one is counted here, and goes with it. */
+  #fail(last: Failed): void {
     const { signal } = this.#context
+    const earlier = this.#failed
     this.#end()
-    this.#result.reject(signal.aborted ? signal.reason : (this.#failure?.reason ?? reason))
+    if (signal.aborted) {
+      if (earlier !== undefined) this.#account(earlier)
+      return this.#result.reject(signal.reason)
+    }
+    if (!(earlier?.reason instanceof AttemptFailure)) return this.#result.reject(last.reason)
+    if (!(last.reason instanceof AttemptFailure)) return this.#result.reject(earlier.reason)
+    const [counts, beside] =
+      last.reason.verdict.cheap || !earlier.reason.verdict.cheap ? [earlier, last] : [last, earlier]
+    this.#account(beside)
+    const { verdict, backend } = counts.reason as AttemptFailure
+    const attempt = this.#attemptOf(counts.runner)
+    this.#result.reject(new AttemptFailure(verdict, backend, { attempt, beside: beside.reason as AttemptFailure }))
   }
 
   #end(): void {
@@ -168,14 +186,18 @@ export class Race {
     return Math.max(this.#deps.delayMs, DELAY_FACTOR * (this.#deps.times.p95Ms(model, promptLength) ?? 0))
   }
 
-  #account({ isSecond }: Runner, reason: unknown): void {
+  #account({ runner, reason }: Failed): void {
     if (!(reason instanceof AttemptFailure)) return
-    const { id, attempt, spent } = this.#context
+    const { id, spent } = this.#context
     const { backend, verdict } = reason
     if (spent !== undefined && !verdict.cheap) spent.costly++
     const { code, message } = verdict.error
     const event = { type: 'attempt-fail', id, backend, code, problem: message } as const
-    this.#deps.telemetry.emit({ ...event, attempt: isSecond ? attempt + 1 : attempt })
+    this.#deps.telemetry.emit({ ...event, attempt: this.#attemptOf(runner) })
+  }
+
+  #attemptOf({ isSecond }: Runner): number {
+    return this.#context.attempt + (isSecond ? 1 : 0)
   }
 
   #nowMs(): number {

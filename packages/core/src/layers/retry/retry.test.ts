@@ -449,6 +449,18 @@ describe('the budget', () => {
   })
 })
 
+it('asks neither of two again that failed side by side', async () => {
+  const beside = failure(REFUSED, 'b')
+  const both = new AttemptFailure(failure(SILENT, 'a').verdict, 'a', { attempt: 1, beside })
+  const rig = createRig([{ throws: both }, WATER], { backends: ['a', 'b', 'c'] })
+  expect(await rig.run()).toBe('Water is wet.')
+  expect(where(rig)).toBe('ac')
+  // The one beside it is told by who began the two.
+  expect(rig.events.filter(({ type }) => type === 'attempt-fail')).toMatchObject([
+    { attempt: 1, backend: 'a', code: 'RESPONSE_TIMEOUT' },
+  ])
+})
+
 describe('what it tells', () => {
   it('every failed attempt, with the wait before the next one, if there is one', async () => {
     const rig = createRig([CRASH], { config: { preset: 'guide', maxRetries: 1 } })

@@ -58,8 +58,11 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
         if (!(failure instanceof AttemptFailure)) throw withAttempts(failure, attempt - 1)
         const { verdict, backend } = failure
         const nowMs = deps.runtime.clock.monotonicMs()
-        rests.failed(backend, verdict, nowMs)
-        sleeper.failed(backend, verdict)
+        const { beside } = failure
+        for (const one of beside === undefined ? [failure] : [beside, failure]) {
+          rests.failed(one.backend, one.verdict, nowMs)
+          sleeper.failed(one.backend, one.verdict)
+        }
         const restMs = rests.leftMs(backend, verdict.retry, nowMs)
         const decision = ladder.decide(verdict, {
           hasOther: hasOther([backend]),
@@ -71,7 +74,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
         deps.telemetry.emit({
           type: 'attempt-fail',
           id: context.id,
-          attempt,
+          attempt: failure.attempt ?? attempt,
           backend,
           code: verdict.error.code,
           problem: verdict.error.message,
@@ -79,7 +82,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           ...(again && !hasOther([]) && { waitsForBackend: true }),
         })
         if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: latest }) }, backend)
-        const tried = new Set([...exclude, backend])
+        const tried = new Set([...exclude, backend, ...(beside === undefined ? [] : [beside.backend])])
         exclude = rests.exclude([...tried], backend, nowMs + decision.waitMs)
         reason = verdict.error.code
         const { waitMs } = decision
