@@ -1,6 +1,9 @@
 import type { Backend } from './backend.ts'
 import { withSameDigest } from './digest-vote.ts'
 
+/** Which backends a call may go to. */
+export type Eligible = (backend: Backend) => boolean
+
 /** All backends, and the questions that take more than one of them to answer. They come and go while it runs. */
 export class Fleet {
   #backends: readonly Backend[]
@@ -37,14 +40,18 @@ export class Fleet {
     return () => this.#listeners.delete(listener)
   }
 
-  /** No other backend can take a call for this model: this one is tried sooner than it would be among several. */
-  isLast(backend: Backend, model: string): boolean {
-    return this.#holding(model).every((other) => other === backend || !other.isUsable(model, false))
+  /**
+   * No other backend can take a call for this model: this one is tried sooner than it would be among several.
+   *
+   * @param eligible which backends the call may go to. @default all
+   */
+  isLast(backend: Backend, model: string, eligible?: Eligible): boolean {
+    return this.#holding(model, eligible).every((other) => other === backend || !other.isUsable(model, false))
   }
 
-  /** The backends an attempt for this model may go to, whether or not a slot is free. */
-  usable(model: string): Backend[] {
-    const holding = this.#holding(model)
+  /** The backends an attempt for this model may go to, whether or not a slot is free; of all, or of those. */
+  usable(model: string, eligible?: Eligible): Backend[] {
+    const holding = this.#holding(model, eligible)
     const usable = holding.filter((backend) => backend.isUsable(model, false))
     // Where one is usable no other is the last; where none is, each of them is.
     return this.#preferred(
@@ -59,9 +66,14 @@ export class Fleet {
     return this.#preferred(usable, model).some((backend) => !than.has(backend.name))
   }
 
-  /** Since when no breaker has been closed, however often one was probed meanwhile; `undefined` while one is. */
-  get downSinceMs(): number | undefined {
-    const times = this.#backends.map((backend) => backend.breaker.downSinceMs)
+  /**
+   * Since when no breaker has been closed, of all or of those, however often one was probed meanwhile; `undefined` while
+   * one is, and where there is none of those.
+   */
+  downSinceMs(eligible?: Eligible): number | undefined {
+    const backends = eligible === undefined ? this.#backends : this.#backends.filter(eligible)
+    if (eligible !== undefined && backends.length === 0) return undefined
+    const times = backends.map((backend) => backend.breaker.downSinceMs)
     return times.reduce<number | undefined>(
       (latest, time) => (latest === undefined || time === undefined ? undefined : Math.max(latest, time)),
       Number.NEGATIVE_INFINITY,
@@ -87,8 +99,9 @@ export class Fleet {
   }
 
   /** Those that stand for the same model by that name. */
-  #holding(model: string): readonly Backend[] {
-    return this.#backends.length < 2 ? this.#backends : withSameDigest(this.#backends, model)
+  #holding(model: string, eligible?: Eligible): readonly Backend[] {
+    const backends = eligible === undefined ? this.#backends : this.#backends.filter(eligible)
+    return backends.length < 2 ? backends : withSameDigest(backends, model)
   }
 
   #listenTo(backend: Backend): void {

@@ -21,7 +21,8 @@ const SAFE_FACTOR = 3
  * Why a call that would have to wait is turned away at once, with the wait that was measured; `undefined` when it may
  * wait. What cannot be answered in its time would only keep others from being answered in theirs (reference 2.5, 2.7).
  *
- * @param slots of all usable backends together, and how many of them are free as soon as their model is ready.
+ * @param slots of all usable backends together, 0 when there is none it may go to, and how many of them are free as soon as
+ *   their model is ready.
  */
 export function refusalAtEntry(
   queue: ModelQueue,
@@ -36,7 +37,7 @@ export function refusalAtEntry(
   const waitMs = queue.expectedWaitMs(queue.placeOf(waiting), slots)
   const medianMs = holds.quantileMs(0.5)
   // Nothing is known yet, or nothing will become free soon: then time decides.
-  if (waitMs === undefined || medianMs === undefined || queue.notReadySinceMs !== undefined) return undefined
+  if (waitMs === undefined || medianMs === undefined || slots === 0) return undefined
   if (waitMs > queueTimeoutMs) return waitTooLong(queue, waitMs)
   const leftMs = waiting.deadlineAtMs - nowMs - waitMs
   // Some may always wait: a slot that becomes free must not stay empty because all deadlines are near.

@@ -506,6 +506,69 @@ describe('while nothing is up', () => {
   })
 })
 
+describe('a call that may not go to every backend', () => {
+  const onA = { eligible: ({ name }: Backend) => name === 'http://a:1' }
+  const two = { backends: ['http://a:1', 'http://b:1'] }
+
+  it('waits for its own no longer than others do when nothing is up, and is told so', async () => {
+    const rig = createRig(two)
+    const [a] = rig.backends
+    a!.draining = true
+    const asker = rig.ask('llama3.2', [], onA)
+    expect(asker.places).toEqual(['1 backend'])
+    expect(rig.hurried).toBe(1)
+    const other = rig.ask()
+    expect(nameOf(other)).toBe('http://b:1')
+    await rig.time.advance(29_999)
+    expect(asker.error).toBeUndefined()
+    await rig.time.advance(1)
+    expect(asker.error).toMatchObject({ code: 'BREAKER_OPEN' })
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+
+  it('its last backend is tried as early as the last one of all', async () => {
+    const rig = createRig(two)
+    rig.trip(rig.backends[0]!, CRASH)
+    const asker = rig.ask('llama3.2', [], onA)
+    await rig.time.advance(999)
+    expect(asker.lease).toBeUndefined()
+    await rig.time.advance(1)
+    expect(nameOf(asker)).toBe('http://a:1')
+  })
+
+  it('attempts that fail do not lengthen that', async () => {
+    const rig = createRig(two)
+    rig.trip(rig.backends[0]!)
+    let asker = rig.ask('llama3.2', [], { ...onA, callSinceMs: 0 })
+    for (let second = 0; second < 40 && asker.error === undefined; second++) {
+      await rig.time.advance(1_000)
+      if (asker.lease === undefined) continue
+      rig.fail(asker.lease, REFUSED)
+      asker = rig.ask('llama3.2', [], { ...onA, callSinceMs: 0 })
+    }
+    expect(asker.error).toMatchObject({ code: 'BREAKER_OPEN' })
+    expect(rig.time.clock.monotonicMs()).toBe(30_000)
+  })
+
+  it('waits for a slot of its own, and lets others pass', async () => {
+    const rig = createRig({ ...two, slots: 1 })
+    const first = rig.ask('llama3.2', [], onA)
+    const second = rig.ask('llama3.2', [], onA)
+    expect(nameOf(rig.ask())).toBe('http://b:1')
+    expect(second.places).toEqual(['1 slot'])
+    first.lease!.end({ kind: 'whole' })
+    expect(nameOf(second)).toBe('http://a:1')
+  })
+
+  it('that waits alone for a slot gives up after the time of the queue', async () => {
+    const rig = createRig({ ...two, slots: 1 })
+    rig.ask('llama3.2', [], onA)
+    const second = rig.ask('llama3.2', [], onA)
+    await rig.time.advance(300_000)
+    expect(second.error).toMatchObject({ code: 'QUEUE_TIMEOUT' })
+  })
+})
+
 describe('who goes next', () => {
   const ask = (rig: ReturnType<typeof createRig>, more: Partial<Applicant>): Asker => rig.ask('llama3.2', [], more)
 
@@ -864,6 +927,31 @@ describe('a model that is not in memory', () => {
     expect(other.loads).toBe(1)
     await rig.time.advance(15_000)
     expect(rig.backends[1]!.slots.held).toBe(1)
+  })
+
+  it('is loaded for a call that may go nowhere else, though another backend has it', async () => {
+    const rig = createRig({ backends: ['http://a:1', 'http://b:1'], slots: 1 })
+    withLoader(rig, rig.backends[0]!, 'in-memory', 60_000)
+    withLoader(rig, rig.backends[1]!, 'absent', 15_000)
+    const asker = rig.ask('llama3.2', [], { eligible: ({ name }) => name === 'http://b:1' })
+    await rig.time.advance(16_000)
+    expect(nameOf(asker)).toBe('http://b:1')
+    expect(asker.loads).toHaveLength(1)
+  })
+
+  it('is waited for as long as its load takes; the patience for a slot begins after it', async () => {
+    const rig = createRig({ slots: 1, queueTimeoutMs: 300_000 })
+    withLoader(rig, rig.backends[0]!, 'absent', 400_000)
+    const askers = Array.from({ length: 3 }, () => rig.ask())
+    await rig.time.advance(401_000)
+    expect(askers.map(({ lease, error }) => error?.code ?? lease !== undefined)).toEqual([true, false, false])
+    askers[0]!.lease!.end({ kind: 'whole' })
+    await rig.time.advance(100_000)
+    askers[1]!.lease!.firstToken()
+    await rig.time.advance(198_000)
+    expect(askers.map(({ lease, error }) => error?.code ?? lease !== undefined)).toEqual([true, true, false])
+    await rig.time.advance(2_000)
+    expect(askers[2]!.error).toMatchObject({ code: 'QUEUE_TIMEOUT' })
   })
 
   it('a queue of no length still lets those wait whose slot is free', async () => {

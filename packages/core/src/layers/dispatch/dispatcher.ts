@@ -9,6 +9,7 @@ import { Alarm } from './alarm.ts'
 import { measuredLease } from './measured-lease.ts'
 import { ModelQueue } from './model-queue.ts'
 import { NotFree } from '../../outcome/not-free.ts'
+import { Patience } from './patience.ts'
 import { pick } from './pick.ts'
 import type { Pick as Picked } from './pick.ts'
 import { prepareModel } from './prepare-model.ts'
@@ -31,6 +32,7 @@ export type DispatchOptions = Pick<Config, 'waitForReadyMs' | 'queueTimeoutMs' |
 export class Dispatcher {
   readonly #fleet: Fleet
   readonly #options: DispatchOptions
+  readonly #patience: Patience
   readonly #runtime: Runtime
   readonly #onWait: () => void
   /** The empty ones are kept for what they measured, but not for every name that was ever asked for. */
@@ -45,6 +47,7 @@ export class Dispatcher {
   constructor(fleet: Fleet, options: DispatchOptions, runtime: Runtime, onWait: () => void = () => {}) {
     this.#fleet = fleet
     this.#options = options
+    this.#patience = new Patience(fleet, options)
     this.#runtime = runtime
     this.#onWait = onWait
     this.#alarm = new Alarm(runtime, () => this.#pump())
@@ -64,7 +67,8 @@ export class Dispatcher {
     const nowMs = this.#nowMs()
     const waiting = new Waiting(applicant, nowMs, this.#arrivals++)
     queue.arrivals.arrived(nowMs)
-    const usable = this.#fleet.usable(model)
+    const all = this.#fleet.usable(model)
+    const usable = this.#usableFor(waiting, model, all)
     const picked = this.#pick(usable, queue, waiting, nowMs)
     if (applicant.onlyIfIdle === true && (picked.kind !== 'backend' || queue.length > 0)) {
       applicant.refuse(new NotFree())
@@ -74,7 +78,7 @@ export class Dispatcher {
       this.#grant(queue, waiting, picked.backend, nowMs)
       return () => {}
     }
-    const room = { slots: slotsOf(usable, model), free: freeOf(usable, model), nowMs }
+    const room = { slots: usable.length === 0 ? 0 : slotsOf(all, model), free: freeOf(all, model), nowMs }
     const refusal = picked.kind === 'backend' ? undefined : refusalAtEntry(queue, waiting, room, this.#options)
     if (refusal !== undefined) {
       applicant.refuse(refusal)
@@ -99,6 +103,10 @@ export class Dispatcher {
     return queue
   }
 
+  #usableFor({ applicant }: Waiting, model: string, all: readonly Backend[]): readonly Backend[] {
+    return applicant.eligible === undefined ? all : this.#fleet.usable(model, applicant.eligible)
+  }
+
   #pick(usable: readonly Backend[], queue: ModelQueue, { applicant }: Waiting, nowMs: number): Picked {
     const { model } = queue
     return pick(usable, applicant, { model, nowMs, affine: this.#affinity.of(model, applicant.affinityKey) })
@@ -111,20 +119,28 @@ export class Dispatcher {
 
   /** A newcomer that cannot go yet: nothing changes for those who wait already. */
   #settleIn(queue: ModelQueue, waiting: Waiting, usable: readonly Backend[], nowMs: number): void {
-    if (usable.length === 0) queue.notReadySinceMs ??= nowMs
+    const standing = waiting.isChoosy ? waiting : queue
+    if (usable.length === 0) standing.notReadySinceMs ??= nowMs
     const loading = prepareModel(queue, usable)
-    const giveUpAtMs = this.#giveUpAtMs(queue, nowMs)?.(waiting) ?? Number.POSITIVE_INFINITY
+    const { eligible } = waiting.applicant
+    const giveUpAtMs =
+      this.#patience.giveUpAtMs(queue, standing.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
     if (nowMs >= giveUpAtMs) {
       this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
       return
     }
     this.#alarm.at(
-      Math.min(giveUpAtMs, this.#overdueAtMs(queue, waiting, usable), this.#usableAtMs(queue, usable, nowMs)),
+      Math.min(
+        giveUpAtMs,
+        this.#patience.overdueAtMs(queue, waiting, usable),
+        this.#patience.usableAtMs(queue, usable, nowMs, eligible),
+      ),
     )
+    queue.sawLoad(loading !== undefined, nowMs)
     if (loading !== undefined) tellLoading(waiting, loading, queue.model)
     else if (!isLookedFor(usable, queue.model))
       queue.tellPlace(waiting, queue.placeOf(waiting), slotsOf(usable, queue.model))
-    if (queue.notReadySinceMs !== undefined) this.#onWait()
+    if (standing.notReadySinceMs !== undefined) this.#onWait()
   }
 
   /** Lets everybody go who can, refuses who has waited too long, and sets the timer for the next look. */
@@ -161,85 +177,77 @@ export class Dispatcher {
       usable = this.#fleet.usable(queue.model)
       next = this.#nextGrant(queue, usable, nowMs)
     }
+    queue.sawLoad(isLoading(usable, queue.model), nowMs)
     const wasReady = queue.notReadySinceMs === undefined
     queue.notReadySinceMs = usable.length > 0 || queue.length === 0 ? undefined : (queue.notReadySinceMs ?? nowMs)
-    const giveUpAtMs = this.#refuseOverdue(queue, usable, nowMs)
-    if (queue.length === 0) return Number.POSITIVE_INFINITY
+    let dueAtMs = this.#refuseOverdue(queue, usable, nowMs)
+    for (const waiting of queue.choosy) dueAtMs = Math.min(dueAtMs, this.#standBy(queue, waiting, nowMs))
+    if (queue.length === queue.choosy.size) return dueAtMs
     const loading = prepareModel(queue, usable)
-    if (loading !== undefined) for (const waiting of queue) tellLoading(waiting, loading, queue.model)
-    else if (moved || wasReady !== (queue.notReadySinceMs === undefined)) {
+    queue.sawLoad(loading !== undefined, nowMs)
+    if (loading !== undefined) {
+      for (const waiting of queue) if (!waiting.isChoosy) tellLoading(waiting, loading, queue.model)
+    } else if (moved || wasReady !== (queue.notReadySinceMs === undefined)) {
       queue.tellPlaces(nowMs, slotsOf(usable, queue.model))
     }
-    const oldest = queue.oldest
-    const overdueAtMs = oldest === undefined ? Number.POSITIVE_INFINITY : this.#overdueAtMs(queue, oldest, usable)
-    return Math.min(giveUpAtMs, overdueAtMs, this.#usableAtMs(queue, usable, nowMs))
+    return Math.min(dueAtMs, this.#patience.usableAtMs(queue, usable, nowMs))
+  }
+
+  /**
+   * One that may not go everywhere waits for less than the others do: for a backend, or a load, of its own. Returns when
+   * time alone will change something for it.
+   */
+  #standBy(queue: ModelQueue, waiting: Waiting, nowMs: number): number {
+    const { model } = queue
+    const { eligible } = waiting.applicant
+    const usable = this.#fleet.usable(model, eligible)
+    const sinceMs = waiting.notReadySinceMs
+    waiting.notReadySinceMs = usable.length > 0 ? undefined : (sinceMs ?? nowMs)
+    const giveUpAtMs =
+      this.#patience.giveUpAtMs(queue, waiting.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
+    const overdueAtMs = this.#patience.overdueAtMs(queue, waiting, usable)
+    if (nowMs >= giveUpAtMs) this.#refuse(queue, waiting, notReady(this.#fleet, model, nowMs))
+    else if (nowMs >= overdueAtMs) this.#refuse(queue, waiting, queueTimeout(model, nowMs - waiting.sinceMs))
+    else {
+      const loading = prepareModel(queue, usable)
+      if (loading !== undefined) tellLoading(waiting, loading, model)
+      else if ((sinceMs === undefined) !== (waiting.notReadySinceMs === undefined)) {
+        queue.tellPlace(waiting, queue.placeOf(waiting), slotsOf(usable, model))
+      }
+      return Math.min(giveUpAtMs, overdueAtMs, this.#patience.usableAtMs(queue, usable, nowMs, eligible))
+    }
+    return Number.POSITIVE_INFINITY
   }
 
   /** Who goes now, and where; `undefined` when nobody can. */
   #nextGrant(queue: ModelQueue, usable: readonly Backend[], nowMs: number): [Waiting, Backend] | undefined {
     const { model } = queue
-    if (!usable.some((backend) => hasRoom(backend, model))) return undefined
-    for (const waiting of queue.inTurn(nowMs)) {
-      const picked = this.#pick(usable, queue, waiting, nowMs)
+    const isRoom = usable.some((backend) => hasRoom(backend, model))
+    if (!isRoom && queue.choosy.size === 0) return undefined
+    for (const waiting of isRoom ? queue.inTurn(nowMs) : queue.choosy) {
+      const picked = this.#pick(this.#usableFor(waiting, model, usable), queue, waiting, nowMs)
       if (picked.kind === 'backend') return [waiting, picked.backend]
     }
     return undefined
   }
 
-  /** Returns when the next one of those who wait for a backend to come back gives up. */
+  /** Returns when the next one of those who may go everywhere has waited too long, for a slot or for a backend. */
   #refuseOverdue(queue: ModelQueue, usable: readonly Backend[], nowMs: number): number {
-    const giveUpAtMs = this.#giveUpAtMs(queue, nowMs)
+    const giveUpAtMs = this.#patience.giveUpAtMs(queue, queue.notReadySinceMs, nowMs)
     let nextMs = Number.POSITIVE_INFINITY
     for (const waiting of queue) {
+      if (waiting.isChoosy) continue
       const untilMs = giveUpAtMs?.(waiting) ?? Number.POSITIVE_INFINITY
+      const overdueAtMs = this.#patience.overdueAtMs(queue, waiting, usable)
       if (nowMs >= untilMs) this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
-      else if (nowMs >= this.#overdueAtMs(queue, waiting, usable)) {
-        this.#refuse(queue, waiting, queueTimeout(queue.model, nowMs - waiting.sinceMs))
-      } else if (giveUpAtMs === undefined) break // First come, first overdue.
-      else nextMs = Math.min(nextMs, untilMs)
+      else if (nowMs >= overdueAtMs) this.#refuse(queue, waiting, queueTimeout(queue.model, nowMs - waiting.sinceMs))
+      else {
+        nextMs = Math.min(nextMs, untilMs, overdueAtMs)
+        // First come, first overdue.
+        if (giveUpAtMs === undefined) break
+      }
     }
     return nextMs
-  }
-
-  /**
-   * When a call stops waiting for a backend to come back; its own failed probes meanwhile do not lengthen that.
-   * `undefined` while one is usable.
-   */
-  #giveUpAtMs(queue: ModelQueue, nowMs: number): ((waiting: Waiting) => number) | undefined {
-    const { notReadySinceMs, model } = queue
-    if (notReadySinceMs === undefined) return undefined
-    const { downSinceMs } = this.#fleet
-    const patienceMs = this.#patienceMs(model, nowMs)
-    return downSinceMs === undefined
-      ? (waiting) => Math.max(notReadySinceMs, waiting.sinceMs) + patienceMs
-      : (waiting) => Math.max(downSinceMs, waiting.callSinceMs) + patienceMs
-  }
-
-  /** Nobody waits for a model that no backend has; it would have to be pulled. */
-  #patienceMs(model: string, nowMs: number): number {
-    const { backends } = this.#fleet
-    const missing = backends.every(
-      (backend) => backend.models.avoided(model, nowMs, true)?.error.code === 'MODEL_NOT_FOUND',
-    )
-    // Where no backend is known yet, one may come.
-    return missing && backends.length > 0 ? 0 : this.#options.waitForReadyMs
-  }
-
-  /** A load takes as long as it takes; the queue's patience is for slots. */
-  #overdueAtMs({ model }: ModelQueue, waiting: Waiting, usable: readonly Backend[]): number {
-    const onlyLoading = usable.length > 0 && usable.every((backend) => backend.readiness(model) !== 'ready')
-    return onlyLoading ? Number.POSITIVE_INFINITY : waiting.sinceMs + this.#options.queueTimeoutMs
-  }
-
-  /** When time alone makes another backend usable. One whose time is over waits for something else, and tells of it. */
-  #usableAtMs({ model }: ModelQueue, usable: readonly Backend[], nowMs: number): number {
-    let atMs = Number.POSITIVE_INFINITY
-    for (const backend of this.#fleet.backends) {
-      if (usable.includes(backend)) continue
-      const backAtMs = backend.usableAtMs(model, this.#fleet.isLast(backend, model))
-      if (backAtMs !== undefined && backAtMs > nowMs) atMs = Math.min(atMs, backAtMs)
-    }
-    return atMs
   }
 
   #refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void {
@@ -265,6 +273,14 @@ function freeOf(usable: readonly Backend[], model: string): number {
 
 function hasRoom(backend: Backend, model: string): boolean {
   return (backend.slots.isFree(model) || backend.mayTry(model)) && backend.readiness(model) === 'ready'
+}
+
+/** The model is in memory nowhere, and is being loaded. */
+function isLoading(usable: readonly Backend[], model: string): boolean {
+  return (
+    usable.every((backend) => backend.readiness(model) !== 'ready') &&
+    usable.some((backend) => backend.loading(model) !== undefined)
+  )
 }
 
 /** It is being found out where the model is: a matter of milliseconds, of which nobody is told. */

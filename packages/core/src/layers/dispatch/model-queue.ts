@@ -30,8 +30,13 @@ export class ModelQueue {
   notReadySinceMs: number | undefined
   /** Since when somebody has waited, without a break. */
   standingSinceMs: number | undefined
+  /** When the last load that everybody waited for was over. */
+  loadedAtMs: number = Number.NEGATIVE_INFINITY
+  #isLoading = false
   /** In the order of their coming. */
   readonly #all = new Set<Waiting>()
+  /** Those of them that may not go to every backend, in the order of their coming. */
+  readonly choosy: Set<Waiting> = new Set<Waiting>()
   readonly #lines = new Map<string, Line>()
   #lastWasAged = false
 
@@ -56,6 +61,7 @@ export class ModelQueue {
   add(waiting: Waiting): void {
     if (this.#all.size === 0) this.standingSinceMs = waiting.sinceMs
     this.#all.add(waiting)
+    if (waiting.isChoosy) this.choosy.add(waiting)
     const key = keyOf(waiting)
     let line = this.#lines.get(key)
     if (line === undefined) {
@@ -68,6 +74,7 @@ export class ModelQueue {
   /** Takes it out; false when it was not there any more. */
   remove(waiting: Waiting): boolean {
     if (!this.#all.delete(waiting)) return false
+    this.choosy.delete(waiting)
     if (this.#all.size === 0) {
       this.notReadySinceMs = undefined
       this.standingSinceMs = undefined
@@ -103,6 +110,12 @@ export class ModelQueue {
     }
   }
 
+  /** Whether everybody waits for a load now. */
+  sawLoad(isLoading: boolean, nowMs: number): void {
+    if (this.#isLoading && !isLoading) this.loadedAtMs = nowMs
+    this.#isLoading = isLoading
+  }
+
   /** How many go before it, and itself; estimated from the lengths of the lines. */
   placeOf(waiting: Waiting): number {
     const own = this.#lines.get(keyOf(waiting))
@@ -132,7 +145,8 @@ export class ModelQueue {
   }
 
   tellPlace(waiting: Waiting, position: number, slots: number): void {
-    const waitingFor = this.notReadySinceMs === undefined ? 'slot' : 'backend'
+    const { notReadySinceMs } = waiting.isChoosy ? waiting : this
+    const waitingFor = notReadySinceMs === undefined ? 'slot' : 'backend'
     waiting.tellPlace(position, waitingFor, this.expectedWaitMs(position, slots))
   }
 

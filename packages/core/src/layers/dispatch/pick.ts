@@ -30,12 +30,13 @@ export interface PickContext {
  * Chooses a backend with a free slot and the model in memory, one that has not failed this call: the one that served this
  * conversation last if it is not much slower; else the one with the least expected time to the first token; among equals
  * the one with the fewest calls in flight, used the longest ago.
+ *
+ * @param usable those of the usable ones that it may go to.
  */
 export function pick(usable: readonly Backend[], applicant: Applicant, context: PickContext): Pick {
   const { model } = context
-  const candidates = applicant.eligible === undefined ? usable : usable.filter(applicant.eligible)
-  if (candidates.length === 0) return { kind: 'none' }
-  const ready = candidates.filter((backend) => backend.readiness(model) === 'ready')
+  if (usable.length === 0) return { kind: 'none' }
+  const ready = usable.filter((backend) => backend.readiness(model) === 'ready')
   const untried = applicant.exclude.size === 0 ? ready : ready.filter(({ name }) => !applicant.exclude.has(name))
   if (applicant.onlyIfIdle === true) {
     const idle = untried.filter((backend) => backend.slots.heldBy(model) === 0 && isInMemory(backend, context))

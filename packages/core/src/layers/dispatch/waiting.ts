@@ -44,6 +44,8 @@ export class Waiting {
   readonly deadlineAtMs: number
   /** Orders those that came at the same time. */
   readonly arrival: number
+  /** For one that may not go everywhere: since when no backend is usable that it may go to. */
+  notReadySinceMs: number | undefined
   #toldPlace = ''
   #toldLoading = ''
 
@@ -63,6 +65,11 @@ export class Waiting {
     if (this.#toldPlace === told) return
     this.#toldPlace = told
     this.applicant.queued(position, waitingFor, expectedWaitMs)
+  }
+
+  /** It may not go to every backend: what is possible for the others may be impossible for it. */
+  get isChoosy(): boolean {
+    return this.applicant.eligible !== undefined
   }
 
   tellLoading(backend: string, expectedMs: number | undefined): void {
