@@ -4,6 +4,8 @@ const LOOKED_AT = 256
 const SHORTEST_OVERLAP = 16
 /** A new text that begins with so many characters of the whole answer is the answer begun anew. */
 const HEAD = 32
+/** So many characters at the end of the half that stood one overlap earlier too are a text that repeats itself. */
+const BEGUN_AGAIN = 4
 /** How far back it is looked whether a text repeats itself anyway. */
 const REPEATS_WITHIN = 2_048
 
@@ -70,17 +72,30 @@ export class Splice {
     return false
   }
 
-  /** The end of the half that the new text begins with; 0 when there is more than one way to read it. */
+  /** The half ends in the middle of repeating what it said so many characters before, as in the second of equal lines. */
+  #isRepeating(chars: number): boolean {
+    const end = this.#half.slice(-BEGUN_AGAIN)
+    return (
+      this.#half.length >= chars + BEGUN_AGAIN && this.#half.startsWith(end, this.#half.length - chars - BEGUN_AGAIN)
+    )
+  }
+
+  /**
+   * The end of the half that the new text begins with; 0 when there is more than one way to read it. One that begins as it
+   * ends is read as a text that repeats itself: nothing is left out there.
+   */
   #overlap(): number {
     const half = this.#half
     let found = 0
-    for (let chars = Math.min(LOOKED_AT, half.length, this.#text.length); chars >= SHORTEST_OVERLAP; chars--) {
+    for (let chars = Math.min(LOOKED_AT, half.length, this.#text.length); chars >= BEGUN_AGAIN; chars--) {
+      if (found === 0 && chars < SHORTEST_OVERLAP) return 0
       if (!this.#text.startsWith(half.slice(half.length - chars))) continue
       if (found > 0) return 0
       found = chars
     }
     const piece = half.slice(half.length - found)
-    return piece.trim() === '' || half.slice(-REPEATS_WITHIN, -1).includes(piece) ? 0 : found
+    const repeats = half.slice(-REPEATS_WITHIN, -1).includes(piece) || this.#isRepeating(found)
+    return piece.trim() === '' || repeats ? 0 : found
   }
 }
 
