@@ -137,6 +137,16 @@ describe('a tag that stands for another digest', () => {
     expect(rig.usable()).toBe('')
   })
 
+  it('that only drained backends have does not keep calls from the others', () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'old', b: 'old', c: 'new' })
+    rig.of('a').draining = true
+    rig.of('b').draining = true
+    expect(rig.usable()).toBe('c')
+    rig.of('a').draining = false
+    expect(rig.usable()).toBe('a')
+  })
+
   it('is not assumed of a backend whose list was never read', () => {
     const rig = createRig('abc')
     set(rig, { a: 'new', b: 'new' })
