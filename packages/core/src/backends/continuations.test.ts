@@ -203,6 +203,15 @@ describe('who can go on', () => {
 })
 
 describe('a proof that nobody waits for', () => {
+  it.each(['drained', 'wedged'])('is not made on a backend that is %s meanwhile', async (how) => {
+    const rig = createRig()
+    await rig.answered('a', 1_000)
+    if (how === 'drained') rig.backend('a').draining = true
+    else rig.backend('a').liveness.foundWedged('no token', rig.time.clock.monotonicMs())
+    await rig.time.advance(10_000)
+    expect(rig.asked).toEqual([])
+  })
+
   it('is made 2 s after an answer, with a slot, and not twice', async () => {
     const rig = createRig()
     await rig.answered('a', 1_999)

@@ -21,8 +21,8 @@ const PROOF_AFTER_MS = 2_000
 const LONGEST_PAUSE_MS = 300_000
 /** What a tag stands for is looked up again after this time. */
 const IDENTITY_MS = 30_000
-/** Models whose proof is put off, at the most; names come from callers. */
-const MOST_PAUSES = 1_000
+/** Models whose proof is put off, and backends that were looked at, at the most; names come from callers and name services. */
+const MOST_NAMES = 1_000
 
 /** Whether a backend can go on from a half answer, as far as it is known. */
 export type CanContinue = 'yes' | 'no' | 'unproven'
@@ -43,9 +43,9 @@ export interface ContinuationsDeps {
 export class Continuations {
   readonly #deps: ContinuationsDeps
   readonly #verdicts: ContinuationVerdicts
-  readonly #lookedAtMs = new Map<string, number>()
+  readonly #lookedAtMs = new BoundedMap<string, number>(MOST_NAMES)
   readonly #planned = new Map<string, Timer>()
-  readonly #pauses = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(MOST_PAUSES)
+  readonly #pauses = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(MOST_NAMES)
   readonly #closing = new AbortController()
 
   constructor(deps: ContinuationsDeps) {
@@ -174,6 +174,7 @@ export class Continuations {
     // Meanwhile a call may have come, or the model turned out to be known already.
     if (this.#closing.signal.aborted || this.#verdict(provable, model) !== undefined) return
     if (this.#deps.isBusy() || backend.slots.held > 0 || provable.identityOf(model) === undefined) return
+    if (!this.#deps.provables().includes(provable) || !backend.isUsable(model, false)) return
     const lease = backend.lease(model)
     try {
       const failure = await this.#prove(provable, call, this.#closing.signal, () => this.#deps.isBusy())
