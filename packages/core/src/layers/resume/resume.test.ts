@@ -323,6 +323,8 @@ describe('a stream that breaks', () => {
     ])
     expect((await rig.read()).text).toBe('Water')
     expect(rig.seen.refuted).toEqual(['b'])
+    // What broke is told once; the refusal is told where it was asked for.
+    expect(rig.told).toMatchObject([{ type: 'attempt-fail', attempt: 1, backend: 'a', waitMs: 0 }])
   })
 
   it('and cannot be served for another reason: the failure is that of the stream', async () => {

@@ -68,6 +68,7 @@ export class Resumption {
   #firstTokenAtMs = 0
   #digest: string | undefined
   #resumes = 0
+  #told: AttemptFailure | undefined
   #broken: Broken = { tokens: 0, totalMs: 0, evalMs: 0 }
 
   constructor(next: Service, call: Call, context: CallContext, options: ResumeOptions, deps: ResumeDeps) {
@@ -204,7 +205,11 @@ export class Resumption {
     }
   }
 
-  #tell({ backend, verdict }: AttemptFailure, waitMs: number | undefined): void {
+  /** Once for each break, also when those who were to go on refused to: that is told where they are asked. */
+  #tell(failure: AttemptFailure, waitMs: number | undefined): void {
+    if (this.#told === failure) return
+    this.#told = failure
+    const { backend, verdict } = failure
     this.#deps.telemetry.emit({
       type: 'attempt-fail',
       id: this.#context.id,
