@@ -298,6 +298,15 @@ describe('no second attempt', () => {
     expect(second).toBeLessThanOrEqual(51)
   })
 
+  it('for the many attempts of one call, which earn no more than one', async () => {
+    const rig = createRig({ a: { afterMs: 60_000 }, b: { afterMs: 1_000 } })
+    for (let attempt = 1; attempt <= 100; attempt++) {
+      rig.call({ attempt })
+      await rig.time.advance(60_000)
+    }
+    expect(rig.attempts.filter(({ backend }) => backend === 'b')).toHaveLength(1)
+  })
+
   it('for the rest of an answer that broke', async () => {
     const rig = createRig({ a: { afterMs: FOR_EVER }, b: { afterMs: 1 } })
     const silentAtMs = new Map<string, number>()

@@ -30,7 +30,7 @@ export function createHedge(options: HedgeOptions, deps: HedgeDeps): Layer {
   return (next) => (call, context) => {
     // The half answer of a stream can be gone on from by few, and its caller is reading: a second one is not worth it.
     if (context.continueFrom !== undefined) return next(call, context)
-    shared.budget.earn()
+    if (context.attempt === 1) shared.budget.earn()
     return new Race(next, call, context, shared).run()
   }
 }
