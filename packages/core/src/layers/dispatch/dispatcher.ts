@@ -37,6 +37,8 @@ export class Dispatcher {
   readonly #onWait: () => void
   /** The empty ones are kept for what they measured, but not for every name that was ever asked for. */
   readonly #queues = new BoundedMap<string, ModelQueue>(MOST_MODELS, (queue) => queue.length === 0)
+  /** The queues in which somebody waits: few, however many names there are. */
+  readonly #standing = new Set<ModelQueue>()
   readonly #affinity = new Affinity()
   readonly #alarm: Alarm
   #arrivals = 0
@@ -57,7 +59,7 @@ export class Dispatcher {
   /** Calls that wait, over all models. */
   get waiting(): number {
     let sum = 0
-    for (const queue of this.#queues.values()) sum += queue.length
+    for (const queue of this.#standing) sum += queue.length
     return sum
   }
 
@@ -85,6 +87,7 @@ export class Dispatcher {
       return () => {}
     }
     queue.add(waiting)
+    this.#standing.add(queue)
     if (picked.kind === 'backend') this.#pump()
     else this.#settleIn(queue, waiting, usable, nowMs)
     return () => {
@@ -154,8 +157,10 @@ export class Dispatcher {
       this.#again = false
       dueAtMs = Number.POSITIVE_INFINITY
       // Models compete for the sockets of a backend: the one whose first call came first is served first.
-      const queues = [...this.#queues.values()].filter(({ length }) => length > 0)
-      for (const queue of queues.sort(byOldest)) dueAtMs = Math.min(dueAtMs, this.#serve(queue))
+      for (const queue of [...this.#standing].sort(byOldest)) {
+        if (queue.length > 0) dueAtMs = Math.min(dueAtMs, this.#serve(queue))
+        if (queue.length === 0) this.#standing.delete(queue)
+      }
     }
     this.#pumping = false
     if (this.waiting === 0) this.#alarm.cancel()
