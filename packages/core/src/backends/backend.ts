@@ -97,6 +97,11 @@ export class Backend {
     return this.liveness.suspect(this.#now())
   }
 
+  /** When it is no longer suspect by time alone; `undefined` when it is not, or other than time decides. */
+  get suspectUntilMs(): number | undefined {
+    return this.liveness.suspectUntilMs(this.#now())
+  }
+
   /** Whether an attempt for this model could be admitted, a free slot aside. */
   isUsable(model: string, isLast: boolean): boolean {
     if (this.#draining || this.liveness.wedged !== undefined) return false

@@ -24,6 +24,10 @@ export interface Finding {
   readonly reason: string
 }
 
+interface Suspicion extends Finding {
+  readonly untilMs: number
+}
+
 /**
  * Whether a backend still produces tokens: the only proof of life, as Ollama's health routes answer 200 when its scheduler
  * is dead (F3). Facts with their times; whoever measures and decides is elsewhere.
@@ -38,7 +42,7 @@ export class Liveness {
   #mayBeQuiet = 0
   readonly #tokenless = new Set<AttemptHooks>()
   #failedProbes = 0
-  #suspect: (Finding & { readonly untilMs: number }) | undefined
+  #suspect: Suspicion | undefined
   #wedged: Finding | undefined
   #signs = 0
 
@@ -120,6 +124,16 @@ export class Liveness {
 
   /** It may not answer: gets no new work while others can have it. */
   suspect(nowMs: number): Finding | undefined {
+    return this.#suspicion(nowMs)
+  }
+
+  /** When that is over by time alone; `undefined` when it is not suspect, or other than time decides. */
+  suspectUntilMs(nowMs: number): number | undefined {
+    const untilMs = this.#suspicion(nowMs)?.untilMs
+    return untilMs === Number.POSITIVE_INFINITY ? undefined : untilMs
+  }
+
+  #suspicion(nowMs: number): Suspicion | undefined {
     const suspect = this.#suspect
     const holds = suspect !== undefined && suspect.untilMs > nowMs && this.tokenAtMs <= suspect.sinceMs
     return holds ? suspect : undefined

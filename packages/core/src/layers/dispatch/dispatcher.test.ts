@@ -328,6 +328,16 @@ describe('slots that are learnt', () => {
     expect(rig.backends[0]!.slots.sizeOf('llama3.2')).toBe(4)
   })
 
+  it('are looked for where a call has the least to expect', async () => {
+    const rig = createRig({ backends: ['http://a:1', 'http://b:1'], slots: 'auto' })
+    for (const asker of [rig.ask(), rig.ask()]) {
+      await rig.time.advance(200)
+      asker.lease!.firstToken()
+    }
+    rig.backends[0]!.pace.failed(400)
+    expect(nameOf(rig.ask())).toBe('http://b:1')
+  })
+
   it('are not looked for on a backend that has stopped in the middle of its answers', async () => {
     const rig = createRig({ slots: 'auto' })
     rig.ask().lease!.firstToken()
@@ -377,6 +387,17 @@ describe('the choice of the backend', () => {
     expect(nameOf(rig.ask('llama3.2', ['http://c:1']))).toMatch(/a|b/)
     busy[0]!.lease!.end({ kind: 'whole' })
     expect(nameOf(picky)).toBe('http://c:1')
+  })
+
+  it('takes one that was suspect as soon as that is over, though nothing happens then', async () => {
+    const rig = createRig({ backends: ['http://a:1', 'http://b:1'], slots: 1 })
+    rig.backends[1]!.liveness.suspectedBySigns(0)
+    rig.ask()
+    const second = rig.ask()
+    await rig.time.advance(29_999)
+    expect(second.lease).toBeUndefined()
+    await rig.time.advance(1)
+    expect(nameOf(second)).toBe('http://b:1')
   })
 
   it('goes back to a failed one when there is no other', () => {

@@ -58,6 +58,7 @@ export class Patience {
       if (usable.includes(backend) || eligible?.(backend) === false) continue
       const backAtMs = backend.usableAtMs(model, this.#fleet.isLast(backend, model, eligible))
       if (backAtMs !== undefined && backAtMs > nowMs) atMs = Math.min(atMs, backAtMs)
+      atMs = Math.min(atMs, backend.suspectUntilMs ?? atMs)
     }
     return atMs
   }

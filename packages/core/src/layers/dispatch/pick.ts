@@ -46,7 +46,8 @@ export function pick(usable: readonly Backend[], applicant: Applicant, context: 
   const free = pool.filter((backend) => backend.slots.isFree(model))
   if (free.length > 0) return found(best(free, applicant, context))
   // One call more than is known to be served finds out whether it is.
-  return found(pool.find((backend) => backend.mayTry(model)))
+  const trials = pool.filter((backend) => backend.mayTry(model))
+  return found(best(trials, applicant, context))
 }
 
 function found(backend: Backend | undefined): Pick {
