@@ -130,7 +130,9 @@ describe('queue', () => {
       ),
     )
     expect(
-      [...new Set(codes)].filter((code) => !['answered', 'DEADLINE_EXCEEDED', 'QUEUE_FULL', 'QUEUE_TIMEOUT'].includes(code)),
+      [...new Set(codes)].filter(
+        (code) => !['answered', 'DEADLINE_EXCEEDED', 'QUEUE_FULL', 'QUEUE_TIMEOUT'].includes(code),
+      ),
     ).toEqual([])
     await until(() => ollama.counts.openRequests === 0)
     expect((await surefoot.backends())[0]!).toMatchObject({ inFlight: 0, breaker: { state: 'closed', failures: 0 } })
