@@ -676,6 +676,22 @@ describe('who goes next', () => {
     expect(waitedMs).toBeLessThanOrEqual(48_000)
   })
 
+  it('also while an older one waits for a backend of its own', async () => {
+    const rig = createRig({ backends: 'http://a:1,http://b:1', slots: 1 })
+    const held = rig.backends[1]!.lease('llama3.2')
+    const first = rig.ask()
+    const particular = rig.ask('llama3.2', [], { eligible: ({ name }) => name === held.backend.name })
+    const low = ask(rig, { priority: 'low' })
+    const high = [1, 2].map(() => ask(rig, { priority: 'high' }))
+    await rig.time.advance(46_000)
+    first.lease!.end({ kind: 'whole' })
+    expect([particular, low, ...high].map(({ lease }) => lease !== undefined)).toEqual([false, true, false, false])
+    low.lease!.end({ kind: 'whole' })
+    expect(high.map(({ lease }) => lease !== undefined)).toEqual([true, false])
+    held.end({ kind: 'whole' })
+    expect(particular.lease).toBeDefined()
+  })
+
   it('models that compete for the sockets of a backend: the one whose first call came first', async () => {
     const rig = createRig({ slots: 4, poolMaxSize: 1 })
     const running = rig.ask('z')

@@ -229,7 +229,7 @@ export class Dispatcher {
     const { model } = queue
     const isRoom = usable.some((backend) => hasRoom(backend, model))
     if (!isRoom && queue.choosy.size === 0) return undefined
-    for (const waiting of isRoom ? queue.inTurn(nowMs) : queue.choosy) {
+    for (const waiting of isRoom ? queue.inGrantOrder(nowMs) : queue.choosy) {
       const picked = this.#pick(this.#usableFor(waiting, model, usable), queue, waiting, nowMs)
       if (picked.kind === 'backend') return [waiting, picked.backend]
     }

@@ -88,8 +88,24 @@ export class ModelQueue {
 
   /** Takes out who goes now, by its turn or by its age. */
   take(waiting: Waiting, nowMs: number): void {
-    this.#lastWasAged = waiting === this.#aged(nowMs)
+    this.#lastWasAged = !this.#lastWasAged && isAged(waiting, nowMs)
     this.remove(waiting)
+  }
+
+  /**
+   * All, in the order in which they are given a slot that suits them: when it is the turn of those who have waited for long,
+   * the oldest of them that can go, as one that waits for a certain backend must not keep the others from growing old.
+   * Nothing may be added or removed meanwhile.
+   */
+  *inGrantOrder(nowMs: number): Generator<Waiting, void> {
+    const agedFirst = !this.#lastWasAged
+    if (agedFirst) {
+      for (const waiting of this.#all) {
+        if (!isAged(waiting, nowMs)) break
+        yield waiting
+      }
+    }
+    for (const waiting of this.inTurn(nowMs)) if (!agedFirst || !isAged(waiting, nowMs)) yield waiting
   }
 
   /** All, in the order in which they go. Nothing may be added or removed meanwhile. */
@@ -153,8 +169,12 @@ export class ModelQueue {
   #aged(nowMs: number): Waiting | undefined {
     const { oldest } = this
     if (this.#lastWasAged || oldest === undefined) return undefined
-    return nowMs - oldest.sinceMs >= AGED_MS ? oldest : undefined
+    return isAged(oldest, nowMs) ? oldest : undefined
   }
+}
+
+function isAged({ sinceMs }: Waiting, nowMs: number): boolean {
+  return nowMs - sinceMs >= AGED_MS
 }
 
 function keyOf({ rank, tenant }: Waiting): string {
