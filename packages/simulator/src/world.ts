@@ -1,27 +1,26 @@
 import { createSurefoot, readConfig } from '@surefoot/core'
-import type { Config, LocalSurefoot, SurefootConfig, SurefootDeps, TelemetryEvent } from '@surefoot/core'
+import type { Config, LocalSurefoot, SurefootConfig, TelemetryEvent } from '@surefoot/core'
 
 import { CallRecord, questionNumber } from './callers/call-record.ts'
 import { makeCall } from './callers/make-call.ts'
 import type { Question } from './callers/question.ts'
+import { comeToRest } from './checks/come-to-rest.ts'
 import { CallerObserver } from './checks/caller-observer.ts'
 import type { InvariantName, Violation } from './checks/violation.ts'
 import { WireObserver } from './checks/wire-observer.ts'
 import { ModelledOllama } from './ollama/modelled-ollama.ts'
 import type { OllamaOptions } from './ollama/ollama-options.ts'
+import { SILENT } from './silent-logger.ts'
 import { Tally } from './tally.ts'
 import { EventJournal } from './time/event-journal.ts'
 import type { TraceLine } from './time/event-journal.ts'
 import { RandomStream } from './time/random-stream.ts'
 import { VirtualClock } from './time/virtual-clock.ts'
+import type { Exchange } from './wire/exchange.ts'
 import { ModelledConnection } from './wire/modelled-connection.ts'
 
 /** Breaches kept; one that repeats itself says nothing new. */
 const MOST_VIOLATIONS = 100
-/** A reader may take so much longer than its call. */
-const SLOWEST_READER_MS = 3_600_000
-/** How long a world may take to come to rest after its last call. */
-const REST_MS = 5_000
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -70,6 +69,7 @@ export class World {
           clock: this.clock,
           random: this.random('ollama', options.url),
           askedOf: (question) => this.#calls.get(questionNumber(question) ?? -1),
+          onBrokenOff: (exchange) => this.#onBrokenOff(exchange, options.url),
         }),
     )
     const given = { logLevel: 'silent' as const, ...config, backends: ollamas.map(({ url }) => url) }
@@ -80,7 +80,8 @@ export class World {
       report: (invariant: InvariantName, text: string) => this.report(invariant, text),
       note: (what: string, subject: number, detail: string | number = '') => this.#note(what, subject, detail),
     }
-    this.#wire = new WireObserver({ ...observed, config: this.config, ollamas: this.ollamas })
+    const soon = (work: () => void): void => void this.clock.at(0, work)
+    this.#wire = new WireObserver({ ...observed, soon, config: this.config, ollamas: this.ollamas })
     this.#callers = new CallerObserver({ ...observed, onEnd: (call, outcome) => this.#onCallEnd(call, outcome) })
     this.surefoot = createSurefoot(given, {
       runtime: this.clock.createRuntime(seed),
@@ -112,6 +113,11 @@ export class World {
     this.#wire.onAttempt(listener)
   }
 
+  /** From now on all is well: with so many slots nobody waits for long while few ask. */
+  expectCalm(slots: number): void {
+    this.#wire.queues.slotsWhenWell = slots
+  }
+
   onCallEnd(listener: (call: CallRecord) => void): void {
     this.#callListeners.push(listener)
   }
@@ -125,6 +131,7 @@ export class World {
     this.#calls.set(id, call)
     this.tally.calls++
     this.#note('call', id, call.expectedTokens)
+    this.#wire.queues.asked(call)
     this.#startedAtCpuMs = performance.now()
     void makeCall(call, this.surefoot, clock, this.#callers)
     return call
@@ -154,45 +161,22 @@ export class World {
     await this.clock.run(this.clock.nowMs + forMs)
   }
 
-  /** Waits until every call has ended, closes, and looks whether anything is left. */
-  async finish(): Promise<WorldResult> {
-    const { clock } = this
-    const longestMs = Math.max(0, ...[...this.#calls.values()].map(({ deadlineAtMs }) => deadlineAtMs - clock.nowMs))
-    for (let waitedMs = 0; this.#calls.size > 0 && waitedMs <= longestMs + SLOWEST_READER_MS; waitedMs += REST_MS) {
-      await this.run(REST_MS)
-    }
-    for (const { id } of this.#calls.values()) this.report('I1', `call ${id} never ended`)
-    // A load that its caller has left goes on, and its slot with it.
-    for (
-      let waitedMs = 0;
-      waitedMs < this.config.loadTimeoutMs && (await this.#slotsTaken()) > 0;
-      waitedMs += REST_MS
-    ) {
-      await this.run(REST_MS)
-    }
-    for (const { url, inFlight } of await this.surefoot.backends()) {
-      if (inFlight > 0) this.report('I3', `${url} still has ${inFlight} slots taken when all calls have ended`)
-    }
-    let isClosed = false
-    void this.surefoot.close().then(() => (isClosed = true))
-    await this.run(REST_MS)
-    if (!isClosed) this.report('I3', 'it does not close')
-    if (clock.coreTimers > 0) this.report('I3', `${clock.coreTimers} timers are left`)
-    const open = this.#connections.reduce((sum, { inFlight }) => sum + inFlight, 0)
-    if (open > 0) this.report('I3', `${open} requests are left`)
-    return {
-      seed: this.#seed,
-      hash: this.#journal.hash,
-      events: clock.events,
-      violations: this.violations,
-      tally: this.tally,
-      hours: clock.nowMs / 3_600_000,
-    }
+  /** Requests under way. */
+  get requestsOpen(): number {
+    return this.#connections.reduce((sum, { inFlight }) => sum + inFlight, 0)
   }
 
-  async #slotsTaken(): Promise<number> {
-    const backends = await this.surefoot.backends()
-    return backends.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  /** Waits until every call has ended, closes, and looks whether anything is left. */
+  async finish(): Promise<WorldResult> {
+    await comeToRest(this, this.#calls)
+    const { clock, violations, tally } = this
+    const hours = clock.nowMs / 3_600_000
+    return { seed: this.#seed, hash: this.#journal.hash, events: clock.events, violations, tally, hours }
+  }
+
+  #onBrokenOff(exchange: Exchange, url: string): void {
+    const ollama = this.ollamas.find(({ options }) => options.url === url)
+    if (ollama !== undefined) this.#wire.loads.brokenOff(exchange, ollama)
   }
 
   #connect(url: string): ModelledConnection {
@@ -232,6 +216,7 @@ export class World {
     if (nowMs === call.startedMs) this.tally.refusedWithinCpuMs.push(performance.now() - this.#startedAtCpuMs)
     call.outcome = outcome
     this.#calls.delete(call.id)
+    this.#wire.queues.callEnded(call)
     this.#note(`call ${outcome}`, call.id, call.attempts)
     this.tally.ended(call, nowMs)
     for (const listener of this.#callListeners) listener(call)
@@ -247,15 +232,3 @@ export class World {
     this.#journal.note(this.clock.nowMs, what, subject, detail)
   }
 }
-
-const nothing = (): void => {}
-
-/** Nothing is written in a simulation. */
-const SILENT = {
-  trace: nothing,
-  debug: nothing,
-  info: nothing,
-  warn: nothing,
-  error: nothing,
-  fatal: nothing,
-} as unknown as NonNullable<SurefootDeps['logger']>

@@ -25,6 +25,8 @@ export class CallRecord implements Asked {
   charged = 0
   /** A backend has said that the request is wrong. */
   foundWrong = false
+  /** Until when each backend asked to be left alone, by its URL. */
+  readonly restUntilMs: Map<string, number> = new Map()
   leftAtMs: number | undefined
   firstTokenMs: number | undefined
   /** Characters of the answer that the caller has seen. */

@@ -15,6 +15,11 @@ export interface CallWatch {
   broken(call: CallRecord, failure: unknown): void
 }
 
+/** Why a caller ends its call. */
+export class CallerLeft extends Error {
+  override readonly name = 'CallerLeft'
+}
+
 /** Makes one call as an application would, to its end. */
 export async function makeCall(
   call: CallRecord,
@@ -23,7 +28,7 @@ export async function makeCall(
   watch: CallWatch,
 ): Promise<void> {
   const { question } = call
-  const reason = new Error('The caller has left')
+  const reason = new CallerLeft('The caller has left')
   const controller = question.leavesAfterMs === undefined ? undefined : new AbortController()
   const leaving =
     question.leavesAfterMs === undefined
@@ -69,6 +74,8 @@ function optionsOf({ question }: CallRecord, signal: AbortSignal | undefined): C
     buffered: !question.streamed,
     ...(signal !== undefined && { signal }),
     ...(question.deadlineMs !== undefined && { deadlineMs: question.deadlineMs }),
+    ...(question.tenant !== undefined && { tenant: question.tenant }),
+    ...(question.priority !== undefined && { priority: question.priority }),
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Priority } from '@surefoot/protocol'
+
 /** One call that a caller makes. */
 export interface Question {
   /** Length of the whole answer, in tokens. */
@@ -15,6 +17,10 @@ export interface Question {
   readonly readMs?: number | undefined
   /** @default the configured model */
   readonly model?: string | undefined
+  /** Whose call it is. @default nobody's */
+  readonly tenant?: string | undefined
+  /** @default 'normal' */
+  readonly priority?: Priority | undefined
   /** The request is wrong, and Ollama says so. @default false */
   readonly isWrong?: boolean | undefined
 }

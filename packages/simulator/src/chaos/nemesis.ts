@@ -60,6 +60,12 @@ const MISFORTUNES: Readonly<Record<string, Misfortune>> = {
   'slow requests': withFaults((random) => [
     { fault: { kind: 'slow', factor: 8 }, probability: random.between(0.1, 0.5) },
   ]),
+  'asks for patience': withFaults((random) => [
+    {
+      fault: { kind: 'status', status: 429, text: 'slow down', afterMs: 5, retryAfterS: random.whole(2, 20) },
+      probability: random.between(0.2, 1),
+    },
+  ]),
   drip: withFaults(() => [{ fault: { kind: 'drip' }, probability: 1 }]),
   'out of memory': withFaults((random) => [
     { fault: { kind: 'break', atShare: random.pick([0, 0.5]), how: 'out-of-memory' }, probability: 0.2 },

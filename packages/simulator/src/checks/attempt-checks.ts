@@ -11,6 +11,11 @@ const MOST_COSTLY_OF_STREAM = 8
 const RETRY_COST = 5
 const RESUME_COST = 1
 
+/** What the wire shows and what core believes differ by so much: a success may be seen a moment sooner or later. */
+const BUDGET_GRACE = 10
+/** Core does not believe a Retry-After that is longer. */
+const LONGEST_REST_MS = 30_000
+
 /** What the checks go by. */
 export interface AttemptLimits {
   readonly maxRetries: number
@@ -28,16 +33,26 @@ export class AttemptChecks {
   readonly #report: Report
   readonly #nowMs: () => number
   readonly #begun = new WeakMap<Exchange, number>()
-  #budgetSpent = 0
-  #successes = 0
+  #budget: number
 
   constructor(limits: AttemptLimits, nowMs: () => number, report: Report) {
     this.#limits = limits
+    this.#budget = limits.retryBudget
     this.#nowMs = nowMs
     this.#report = report
   }
 
-  dispatched(call: CallRecord, exchange: Exchange, sameModel: number, ollama: ModelledOllama): void {
+  /**
+   * @param sameModel attempts of its model that are under way there, this one included
+   * @param isOnly there is no other backend that could be asked instead
+   */
+  dispatched(
+    call: CallRecord,
+    exchange: Exchange,
+    sameModel: number,
+    ollama: ModelledOllama,
+    isOnly: boolean,
+  ): void {
     const nowMs = this.#nowMs()
     const { maxRetries, promptRetry, slots } = this.#limits
     this.#begun.set(exchange, nowMs)
@@ -49,14 +64,21 @@ export class AttemptChecks {
     if (call.costly >= most) this.#report('I4', `call ${call.id}: more than ${most} attempts that cost work`)
     if (!promptRetry && call.attempts > 1 + maxRetries) this.#report('I4', `call ${call.id}: ${call.attempts} attempts`)
     if (call.costly > 0 && call.attempts > 1) this.#charge(call)
+    if (isOnly && nowMs < (call.restUntilMs.get(ollama.options.url) ?? 0)) {
+      this.#report('I4', `call ${call.id}: ${ollama.options.url} is asked before the time of its Retry-After`)
+    }
     const mostAtOnce = slots ?? ollama.options.slots + 1
     if (sameModel > mostAtOnce) {
       this.#report('I3', `${ollama.options.url} has ${sameModel} calls of one model and ${mostAtOnce} slots`)
     }
   }
 
-  ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd): void {
-    if (exchange.wasAnswered) this.#successes++
+  ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd, ollama: ModelledOllama): void {
+    const { retryAfterMs } = exchange
+    if (exchange.wasAnswered) this.#budget = Math.min(this.#limits.retryBudget, this.#budget + 1)
+    if (retryAfterMs !== undefined && how === 'status') {
+      call.restUntilMs.set(ollama.options.url, this.#nowMs() + Math.min(retryAfterMs, LONGEST_REST_MS))
+    }
     if (exchange.wasWrong && how === 'status') call.foundWrong = true
     else if (this.#wasCostly(exchange, how)) call.costly++
   }
@@ -82,10 +104,10 @@ export class AttemptChecks {
     // Only the latest attempt decides what this retry costs, and it has just ended.
     if (call.charged === call.costly) return
     call.charged = call.costly
-    this.#budgetSpent += call.seen > 0 ? RESUME_COST : RETRY_COST
+    this.#budget -= call.seen > 0 ? RESUME_COST : RETRY_COST
     const { retryBudget } = this.#limits
-    if (retryBudget > 0 && this.#budgetSpent > retryBudget + this.#successes) {
-      this.#report('I5', `retries have cost ${this.#budgetSpent}, the budget gives ${retryBudget + this.#successes}`)
+    if (retryBudget > 0 && this.#budget < -BUDGET_GRACE) {
+      this.#report('I5', `call ${call.id} is tried again though the budget is used up`)
     }
   }
 }

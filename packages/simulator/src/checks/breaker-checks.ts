@@ -1,6 +1,7 @@
 import type { TelemetryEvent } from '@surefoot/core'
 
-import type { Exchange } from '../wire/exchange.ts'
+import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
+import { AttemptRow } from './attempt-row.ts'
 import type { Report } from './violation.ts'
 
 /** What core tells of a breaker. */
@@ -8,13 +9,14 @@ export type BreakerEvent = Extract<TelemetryEvent, { type: `breaker-${string}` }
 
 interface Breaker {
   state: 'closed' | 'open' | 'half-open'
-  /** Failures on the wire of attempts begun since it last closed. */
-  failures: number
-  readonly since: Set<Exchange>
-  /** Attempts begun while half-open. */
-  readonly probes: Set<Exchange>
+  /** Begun since it last closed. */
+  row: AttemptRow
+  /** The row before: the failure that opened it is told before its exchange has ended. */
+  lastRow: AttemptRow
+  /** Calls begun while half-open. */
+  probes: Set<Exchange>
   /** Loads and canaries begun since it opened: what they come to may move it too. */
-  readonly beside: Set<Exchange>
+  beside: Set<Exchange>
 }
 
 /** What is allowed from each state. */
@@ -23,16 +25,21 @@ const NEXT: Readonly<Record<Breaker['state'], readonly Breaker['state'][]>> = {
   open: ['half-open'],
   'half-open': ['closed', 'open'],
 }
+/** The first piece of a probe's answer closes the breaker; it may have come in pieces itself. */
+const FIRST_PIECES = 3
 
 /** I6: what each breaker says, held against what goes over the wire. */
 export class BreakerChecks {
   readonly #threshold: number
   readonly #report: Report
+  readonly #soon: (work: () => void) => void
   readonly #breakers = new Map<string, Breaker>()
 
-  constructor(threshold: number, report: Report) {
+  /** @param soon does something once all that happens now has happened: a failure is told before its exchange has ended. */
+  constructor(threshold: number, report: Report, soon: (work: () => void) => void) {
     this.#threshold = threshold
     this.#report = report
+    this.#soon = soon
   }
 
   changed({ type, backend }: BreakerEvent): void {
@@ -40,31 +47,30 @@ export class BreakerChecks {
     const to = type.slice('breaker-'.length) as Breaker['state']
     const { state } = breaker
     if (!NEXT[state].includes(to)) this.#report('I6', `the breaker of ${backend} went from ${state} to ${to}`)
-    // The failure that opens it is told before its exchange has ended.
-    if (state === 'closed' && to === 'open' && breaker.failures + 1 < this.#threshold) {
-      this.#report('I6', `the breaker of ${backend} opened after ${breaker.failures + 1} failures`)
-    }
-    if (
-      state === 'half-open' &&
-      to === 'closed' &&
-      ![...breaker.probes, ...breaker.beside].some(({ status }) => status === 200)
-    ) {
-      this.#report('I6', `the breaker of ${backend} closed without a token of a probe`)
-    }
-    if (state === 'half-open' && to === 'open' && breaker.probes.size + breaker.beside.size === 0) {
-      this.#report('I6', `the breaker of ${backend} opened again without a probe`)
-    }
+    if (state === 'closed' && to === 'open') this.#opened(backend, breaker.row)
+    if (state === 'half-open' && to === 'closed') this.#closed(backend, breaker)
+    if (state === 'half-open' && to === 'open') this.#openedAgain(backend, breaker)
     breaker.state = to
-    breaker.failures = 0
-    breaker.since.clear()
-    if (to === 'closed') for (const probe of breaker.probes) breaker.since.add(probe)
-    breaker.probes.clear()
-    if (to !== 'half-open') breaker.beside.clear()
+    if (to !== 'half-open') {
+      breaker.lastRow = breaker.row
+      breaker.row = new AttemptRow()
+      if (to === 'closed') for (const probe of breaker.probes) breaker.row.add(probe)
+      breaker.beside = new Set()
+    }
+    breaker.probes = new Set()
   }
 
   /** @param isCall false for a load or a canary: what looks after a backend may look when no call may. */
   dispatched(backend: string, exchange: Exchange, isCall: boolean): void {
     const breaker = this.#of(backend)
+    if (breaker.state === 'closed') {
+      if (isCall && breaker.row.sureFailures >= this.#threshold) {
+        const failures = `${breaker.row.sureFailures} failures in a row`
+        this.#report('I6', `the breaker of ${backend} is closed after ${failures}`)
+      }
+      if (isCall) breaker.row.add(exchange)
+      else breaker.row.addBeside(exchange)
+    }
     if (!isCall) {
       breaker.beside.add(exchange)
       return
@@ -76,18 +82,45 @@ export class BreakerChecks {
       if (others.length > 0) this.#report('I6', `${backend} is probed by two calls at once`)
       breaker.probes.add(exchange)
     }
-    if (breaker.state === 'closed') breaker.since.add(exchange)
   }
 
-  ended(backend: string, exchange: Exchange): void {
-    const breaker = this.#of(backend)
-    if (breaker.since.delete(exchange) && !exchange.wasAnswered) breaker.failures++
+  ended(backend: string, exchange: Exchange, how: ExchangeEnd): void {
+    const { row, lastRow } = this.#of(backend)
+    row.ended(exchange, how)
+    lastRow.ended(exchange, how)
+  }
+
+  #opened(backend: string, row: AttemptRow): void {
+    this.#soon(() => {
+      const { failures } = row
+      if (failures < this.#threshold) {
+        this.#report('I6', `the breaker of ${backend} opened after ${failures} failures in a row`)
+      }
+    })
+  }
+
+  #closed(backend: string, { probes, beside }: Breaker): void {
+    const answered = [...probes, ...beside].filter(({ status }) => status === 200)
+    if (answered.length === 0) this.#report('I6', `the breaker of ${backend} closed without a token of a probe`)
+    else if (answered.every(({ pieces }) => pieces > FIRST_PIECES)) {
+      this.#report('I6', `the breaker of ${backend} closed long after the first token of its probe`)
+    }
+  }
+
+  #openedAgain(backend: string, { probes, beside }: Breaker): void {
+    const asked = [...probes, ...beside]
+    this.#soon(() => {
+      if (!asked.some(({ ended, wasAnswered, wasWrong }) => ended && !wasAnswered && !wasWrong)) {
+        this.#report('I6', `the breaker of ${backend} opened again though no probe of it has failed`)
+      }
+    })
   }
 
   #of(backend: string): Breaker {
     const known = this.#breakers.get(backend)
     if (known !== undefined) return known
-    const breaker: Breaker = { state: 'closed', failures: 0, since: new Set(), probes: new Set(), beside: new Set() }
+    const [row, lastRow] = [new AttemptRow(), new AttemptRow()]
+    const breaker: Breaker = { state: 'closed', row, lastRow, probes: new Set(), beside: new Set() }
     this.#breakers.set(backend, breaker)
     return breaker
   }

@@ -8,6 +8,8 @@ import type { ModelledConnection } from '../wire/modelled-connection.ts'
 import { AttemptChecks } from './attempt-checks.ts'
 import { BreakerChecks } from './breaker-checks.ts'
 import type { BreakerEvent } from './breaker-checks.ts'
+import { LoadChecks, isLoad } from './load-checks.ts'
+import { QueueChecks } from './queue-checks.ts'
 import type { Report } from './violation.ts'
 
 /** Loads and canaries go through the same sockets as calls, beside the slots. */
@@ -21,24 +23,30 @@ export interface WireObserverDeps {
   /** The calls that have not ended. */
   readonly calls: ReadonlyMap<number, CallRecord>
   readonly report: Report
+  /** Does something once all that happens now has happened. */
+  readonly soon: (work: () => void) => void
   readonly note: (what: string, subject: number, detail?: string | number) => void
 }
 
-/** Sees every request and its end, knows whose it is, and holds I3 to I6 against it. */
+/** Sees every request and its end, knows whose it is, and holds I3 to I9 against it. */
 export class WireObserver {
   readonly #deps: WireObserverDeps
   readonly #attempts: AttemptChecks
   readonly #breakers: BreakerChecks
+  readonly loads: LoadChecks
+  readonly queues: QueueChecks
   readonly #callOf = new WeakMap<Exchange, CallRecord>()
   readonly #open = new Map<ModelledOllama, Set<Exchange>>()
   readonly #listeners: ((backend: number) => void)[] = []
 
   constructor(deps: WireObserverDeps) {
-    const { config, nowMs, report } = deps
+    const { config, nowMs, report, soon } = deps
     const slots = config.slots === 'auto' ? undefined : config.slots
     this.#deps = deps
     this.#attempts = new AttemptChecks({ ...config, slots }, nowMs, report)
-    this.#breakers = new BreakerChecks(config.breakerThreshold, report)
+    this.#breakers = new BreakerChecks(config.breakerThreshold, report, soon)
+    this.loads = new LoadChecks(config.timeoutMs, nowMs, report)
+    this.queues = new QueueChecks(nowMs, report)
   }
 
   /** Calls back for every attempt of a call, with the index of the backend. */
@@ -58,13 +66,15 @@ export class WireObserver {
     if (inFlight > config.poolMaxSize + SPARE_SOCKETS) report('I3', `${inFlight} requests at once for one pool`)
     const id = questionIn(exchange.body)
     this.#breakers.dispatched(ollama.options.url, exchange, id !== undefined)
+    this.loads.dispatched(exchange, ollama)
     if (id === undefined) return note('request', index, requestWords(exchange))
     note('attempt', id, index)
     const call = calls.get(id)
     if (call === undefined) return report('I4', `call ${id}: an attempt after its end`)
     call.attempts++
+    this.queues.dispatched(call, exchange)
     const open = this.#openOn(ollama)
-    this.#attempts.dispatched(call, exchange, this.#ofModel(open, call.question.model), ollama)
+    this.#attempts.dispatched(call, exchange, this.#ofModel(open, call.question.model), ollama, ollamas.length === 1)
     this.#callOf.set(exchange, call)
     open.add(exchange)
     for (const listener of this.#listeners) listener(index)
@@ -73,11 +83,13 @@ export class WireObserver {
   ended(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
     const index = this.#deps.ollamas.indexOf(ollama)
     const call = this.#callOf.get(exchange)
+    this.loads.ended(exchange, ollama)
+    this.#breakers.ended(ollama.options.url, exchange, how)
     if (call === undefined) return this.#deps.note(`request ${how}`, index, requestWords(exchange))
     this.#deps.note(`attempt ${how}`, call.id, index)
     this.#openOn(ollama).delete(exchange)
-    this.#breakers.ended(ollama.options.url, exchange)
-    this.#attempts.ended(call, exchange, how)
+    this.queues.ended(call, exchange)
+    this.#attempts.ended(call, exchange, how, ollama)
   }
 
   #openOn(ollama: ModelledOllama): Set<Exchange> {
@@ -97,7 +109,7 @@ export class WireObserver {
 }
 
 /** What a request is that no caller caused: a load, or a question of core's own. */
-function requestWords({ path, body }: Exchange): string {
-  if (body === null) return path
-  return `${path} ${body.includes('"messages":[]') ? 'load' : 'question'}`
+function requestWords(exchange: Exchange): string {
+  const { path, body } = exchange
+  return body === null ? path : `${path} ${isLoad(exchange) ? 'load' : 'question'}`
 }

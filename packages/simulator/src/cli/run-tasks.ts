@@ -1,9 +1,5 @@
-import { Worker } from 'node:worker_threads'
-
 import type { Task, TaskResult } from './task.ts'
-
-/** What comes back from a thread. */
-type Message = { readonly result: TaskResult } | { readonly error: string }
+import { Thread } from './thread.ts'
 
 /** Does all tasks in so many threads, in no particular order. Ends early, its threads too, when the signal aborts. */
 export async function runTasks(
@@ -14,34 +10,19 @@ export async function runTasks(
 ): Promise<void> {
   let next = 0
   const lane = async (): Promise<void> => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url))
-    const stop = (): void => void worker.terminate()
+    const thread = new Thread()
+    const stop = (): void => void thread.end()
     signal.addEventListener('abort', stop)
     try {
       while (next < tasks.length && !signal.aborted) {
         const task = tasks[next++] as Task
-        const outcome = await ask(worker, task)
+        const outcome = await thread.ask(task)
         if (!signal.aborted) onDone(task, outcome)
       }
     } finally {
       signal.removeEventListener('abort', stop)
-      await worker.terminate()
+      await thread.end()
     }
   }
   await Promise.all(Array.from({ length: Math.min(threads, tasks.length) }, lane))
-}
-
-function ask(worker: Worker, task: Task): Promise<TaskResult | Error> {
-  return new Promise((resolve) => {
-    const done = (outcome: TaskResult | Error): void => {
-      worker.off('message', onMessage).off('error', done).off('exit', onExit)
-      resolve(outcome)
-    }
-    const onMessage = (message: Message): void => {
-      done('result' in message ? message.result : new Error(message.error))
-    }
-    const onExit = (): void => done(new Error('The thread was ended'))
-    worker.on('message', onMessage).on('error', done).on('exit', onExit)
-    worker.postMessage(task)
-  })
 }

@@ -27,6 +27,8 @@ export interface GenerationHost {
   /** Runs it after that time, or, while the Ollama is stuck or frozen, once it is not any more. */
   later(delayMs: number, work: () => void): void
   lines(request: ModelRequest): TokenLines
+  /** Whether an answer that goes on from a half begins with the half. */
+  echoes(request: ModelRequest): boolean
   made(listening: boolean): void
   ended(generation: Generation): void
   /** The runner of this model has died under it. */
@@ -56,7 +58,8 @@ export class Generation implements Job {
   readonly #breakAt: number
   #running = false
   #ended = false
-  #text = ''
+  /** The half answer, until it has been repeated. */
+  #echo = ''
 
   constructor(
     exchange: Exchange,
@@ -76,6 +79,7 @@ export class Generation implements Job {
     this.#host = host
     this.#lines = host.lines(request)
     this.#arrivedMs = host.nowMs()
+    if (host.echoes(request)) this.#echo = request.half
     this.#pieces = asked.answer.pieces
     this.#from = continueAt(request.half, asked.answer)
     if (this.#from < 0) {
@@ -129,7 +133,8 @@ export class Generation implements Job {
     this.#next++
     if (this.#request.streamed) {
       if (exchange.status === 0) exchange.head(200, { 'content-type': 'application/x-ndjson' })
-      this.#send(this.#lines.token(piece))
+      this.#send(this.#echo === '' ? this.#lines.token(piece) : this.#lines.words(this.#echo + textOf(piece)))
+      this.#echo = ''
     }
     // A reader that broke off at this token has ended it.
     if (!this.#ended) this.#host.later(this.#host.tokenMs * this.#factor, () => this.#token())
@@ -162,8 +167,9 @@ export class Generation implements Job {
     if (exchange.status === 0) exchange.head(200, { 'content-type': 'application/x-ndjson' })
     if (this.#request.streamed) exchange.data(this.#lines.last(reason, numbers))
     else {
-      for (let index = this.#from; index < this.#end; index++) this.#text += textOf(this.#pieces[index] as number)
-      exchange.data(this.#lines.whole(this.#text, reason, numbers))
+      let text = this.#echo
+      for (let index = this.#from; index < this.#end; index++) text += textOf(this.#pieces[index] as number)
+      exchange.data(this.#lines.whole(text, reason, numbers))
     }
     exchange.end()
     this.#leave()

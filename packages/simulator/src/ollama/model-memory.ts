@@ -1,4 +1,5 @@
 import type { VirtualClock } from '../time/virtual-clock.ts'
+import type { Exchange } from '../wire/exchange.ts'
 import { Runner } from './runner.ts'
 
 /** How much fits, and how long things take. */
@@ -16,14 +17,21 @@ export class ModelMemory {
   readonly #clock: VirtualClock
   readonly #runnerByModel = new Map<string, Runner>()
   readonly #slow: () => number
+  readonly #onBrokenOff: (exchange: Exchange) => void
   /** Loads begun, and those broken off because the client that had caused them left. */
   loads = 0
   abortedLoads = 0
 
-  constructor(options: MemoryOptions, clock: VirtualClock, slow: () => number) {
+  constructor(
+    options: MemoryOptions,
+    clock: VirtualClock,
+    slow: () => number,
+    onBrokenOff: (exchange: Exchange) => void,
+  ) {
     this.#options = options
     this.#clock = clock
     this.#slow = slow
+    this.#onBrokenOff = onBrokenOff
   }
 
   get runners(): IterableIterator<Runner> {
@@ -45,6 +53,7 @@ export class ModelMemory {
       slots: () => this.#options.slots,
       keepAliveMs: this.#options.keepAliveMs,
       load: (loading) => this.#load(loading),
+      onBrokenOff: this.#onBrokenOff,
       onIdle: () => {
         for (const other of this.runners) if (other !== runner) other.tryLoad()
       },

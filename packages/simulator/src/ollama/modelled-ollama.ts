@@ -9,8 +9,9 @@ import { ModelMemory } from './model-memory.ts'
 import { canonicalName, readModelRequest, renderPrompt } from './model-request.ts'
 import type { ModelRequest } from './model-request.ts'
 import { OracleAnswer } from './oracle.ts'
-import type { OllamaOptions } from './ollama-options.ts'
-import { FAILURE_TEXTS } from './request-fault.ts'
+import type { ModelOptions, OllamaOptions } from './ollama-options.ts'
+import { ProcessLife } from './process-life.ts'
+import { BROKEN_TEXTS, FAILURE_TEXTS } from './request-fault.ts'
 import type { FaultChance, RequestFault } from './request-fault.ts'
 import type { Runner } from './runner.ts'
 import { TokenLines, errorLine } from './wire-lines.ts'
@@ -21,6 +22,8 @@ export interface OllamaDeps {
   readonly random: RandomStream
   /** What a question is answered with; `undefined` for one that no caller asked. */
   readonly askedOf: (question: string) => Asked | undefined
+  /** A load was broken off because the client whose request had caused it has left. */
+  readonly onBrokenOff: (exchange: Exchange) => void
 }
 
 /** One modelled Ollama: a process that can die, hang and crawl, its models, and what it does to each request. */
@@ -29,13 +32,8 @@ export class ModelledOllama {
   readonly memory: ModelMemory
   readonly #deps: OllamaDeps
   readonly #generations = new Set<Generation>()
-  readonly #parked: (() => void)[] = []
   readonly #lines = new Map<string, TokenLines>()
-  #isUp = true
-  #isFrozen = false
-  #isWedged = false
-  /** Counts the lives of the process: what was begun in an earlier one is gone. */
-  #life = 0
+  readonly #process: ProcessLife
   slow = 1
   /** How long a slot stays taken after its client has left. */
   abortLagMs: number
@@ -43,22 +41,25 @@ export class ModelledOllama {
   unreachable = false
   /** Faults of single requests; each request to generate draws once. */
   faults: readonly FaultChance[] = []
+  /** Those that strike while there are no others. */
+  usualFaults: readonly FaultChance[] = []
   readonly counts = { requests: 0, tokens: 0, tokensForNobody: 0, struck: 0 }
 
   constructor(options: OllamaOptions, deps: OllamaDeps) {
     this.options = options
     this.#deps = deps
     this.abortLagMs = options.abortLagMs
-    this.memory = new ModelMemory(options, deps.clock, () => this.slow)
+    this.#process = new ProcessLife(deps.clock)
+    this.memory = new ModelMemory(options, deps.clock, () => this.slow, deps.onBrokenOff)
     this.#preload()
   }
 
   get isUp(): boolean {
-    return this.#isUp
+    return this.#process.isUp
   }
 
   get life(): number {
-    return this.#life
+    return this.#process.count
   }
 
   /** Requests that it holds now. */
@@ -68,33 +69,28 @@ export class ModelledOllama {
 
   /** It takes connections and answers nothing, health included: SIGSTOP. */
   freeze(): void {
-    this.#isFrozen = true
+    this.#process.freeze()
   }
 
   thaw(): void {
-    this.#isFrozen = false
-    this.#unpark()
+    this.#process.thaw()
   }
 
   /** Its scheduler is dead: health answers 200, and not a token comes until it is restarted (F3). */
   wedge(): void {
-    this.#isWedged = true
+    this.#process.wedge()
   }
 
   /** kill -9. Whoever holds connections to it is told by the caller of this. */
   kill(): void {
-    this.#isUp = false
-    this.#isFrozen = false
-    this.#isWedged = false
-    this.#life++
-    this.#parked.length = 0
+    this.#process.kill()
     for (const generation of this.#generations) generation.die()
     this.#generations.clear()
     this.memory.clear()
   }
 
   start(): void {
-    this.#isUp = true
+    this.#process.start()
     if (this.options.loadMs === 0) this.#preload()
   }
 
@@ -110,9 +106,10 @@ export class ModelledOllama {
 
   /** Draws what goes wrong with the next request. */
   drawFault(): RequestFault | undefined {
-    if (this.faults.length === 0) return undefined
+    const faults = this.faults.length > 0 ? this.faults : this.usualFaults
+    if (faults.length === 0) return undefined
     let left = this.#deps.random.next()
-    for (const { fault, probability } of this.faults) {
+    for (const { fault, probability } of faults) {
       left -= probability
       if (left < 0) return fault
     }
@@ -121,14 +118,15 @@ export class ModelledOllama {
 
   /** A request to a model has arrived on a connection. */
   receive(exchange: Exchange, route: 'chat' | 'generate', fault: RequestFault | undefined): void {
-    if (this.#isFrozen) return this.#park(() => this.receive(exchange, route, fault))
+    if (this.#process.isFrozen) return this.#process.park(() => this.receive(exchange, route, fault))
     if (exchange.ended) return
     this.counts.requests++
     if (fault !== undefined) this.counts.struck++
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'status') {
-      this.#later(fault.afterMs, () => {
+      this.#process.later(fault.afterMs, () => {
         const headers = fault.retryAfterS === undefined ? {} : { 'retry-after': String(fault.retryAfterS) }
+        exchange.wasBroken = BROKEN_TEXTS.has(fault.text)
         this.#refuse(exchange, fault.status, fault.text, headers)
       })
       return
@@ -141,13 +139,13 @@ export class ModelledOllama {
       exchange.wasWrong = true
       return this.#refuse(exchange, 500, FAILURE_TEXTS.wrongOption)
     }
-    if (this.#isWedged) return this.#park(() => this.#serve(exchange, request, fault))
+    if (this.#process.isWedged) return this.#process.park(() => this.#serve(exchange, request, fault))
     this.#serve(exchange, request, fault)
   }
 
   /** A GET; `undefined` while it answers nothing. */
   read(path: string): InfoAnswer | undefined {
-    if (this.#isFrozen) return undefined
+    if (this.#process.isFrozen) return undefined
     const { version, models } = this.options
     const { clock } = this.#deps
     switch (path) {
@@ -157,7 +155,7 @@ export class ModelledOllama {
         return tagsAnswer(models)
       case '/api/ps':
         // With a stuck request, newer ones hang here too (ollama-behaviour.md 7.5).
-        if (this.#isWedged && this.#generations.size > 0 && version !== '0.24.0') return undefined
+        if (this.#process.isWedged && this.#generations.size > 0 && version !== '0.24.0') return undefined
         return psAnswer(models, this.memory, clock.wallMs - clock.nowMs)
       default:
         return { status: 404, json: '404 page not found' }
@@ -166,7 +164,7 @@ export class ModelledOllama {
 
   /** What `/api/show` says of a model. */
   show(model: string): InfoAnswer | undefined {
-    return this.#isFrozen ? undefined : showAnswer(this.options.models, model)
+    return this.#process.isFrozen ? undefined : showAnswer(this.options.models, model)
   }
 
   #serve(exchange: Exchange, request: ModelRequest, fault: RequestFault | undefined): void {
@@ -182,6 +180,7 @@ export class ModelledOllama {
     if (request.kind === 'generate') return this.#generate(exchange, request, fault, runner)
     const job = {
       needsSlot: false,
+      exchange,
       loadOptions: request.loadOptions,
       keepAliveMs: request.keepAliveMs,
       start: () => this.#reply(exchange, request, 'load'),
@@ -218,8 +217,9 @@ export class ModelledOllama {
       get abortLagMs() {
         return ollama().abortLagMs
       },
-      later: (delayMs, work) => this.#later(delayMs, work),
+      later: (delayMs, work) => this.#process.later(delayMs, work),
       lines: (request) => this.#linesOf(request),
+      echoes: ({ route, model }) => route === 'chat' && this.#prefillOf(model) === 'echo',
       made: (listening) => {
         this.counts.tokens++
         if (!listening) this.counts.tokensForNobody++
@@ -233,9 +233,9 @@ export class ModelledOllama {
   }
 
   #crash(runner: Runner, text: string): void {
-    const victims = [...this.#generations].filter((generation) => generation.runner === runner)
+    const served = new Set<unknown>(runner.crash())
+    const victims = [...this.#generations].filter((generation) => served.has(generation))
     for (const victim of victims) this.#generations.delete(victim)
-    if (runner.phase !== 'loading') runner.clear()
     // One after the other, as a process is told of its sockets.
     for (const victim of victims) this.#deps.clock.at(0, () => victim.breakWith(text))
   }
@@ -244,7 +244,7 @@ export class ModelledOllama {
     if (exchange.ended) return
     const lines = this.#linesOf(request)
     exchange.head(200, { 'content-type': 'application/json; charset=utf-8' })
-    const opensNewTurn = this.options.models.find(({ name }) => name === request.model)?.prefill === 'new-turn'
+    const opensNewTurn = this.#prefillOf(request.model) === 'new-turn'
     exchange.data(
       request.kind === 'render' ? lines.rendered(renderPrompt(request, opensNewTurn)) : lines.last(reason, {}),
     )
@@ -258,28 +258,14 @@ export class ModelledOllama {
     exchange.end()
   }
 
-  #later(delayMs: number, work: () => void): void {
-    const life = this.#life
-    this.#deps.clock.at(delayMs, () => {
-      if (life !== this.#life) return
-      if (this.#isFrozen || this.#isWedged) this.#park(work)
-      else work()
-    })
-  }
-
-  #park(work: () => void): void {
-    this.#parked.push(work)
-  }
-
-  #unpark(): void {
-    if (this.#isWedged) return
-    for (const work of this.#parked.splice(0)) work()
-  }
-
   #preload(): void {
     for (const { name, loaded } of this.options.models) {
       if (loaded) this.memory.runnerOf(canonicalName(name)).preload()
     }
+  }
+
+  #prefillOf(model: string): ModelOptions['prefill'] | undefined {
+    return this.options.models.find(({ name }) => canonicalName(name) === canonicalName(model))?.prefill
   }
 
   #linesOf({ model, route }: ModelRequest): TokenLines {

@@ -36,6 +36,14 @@ export const FAILURE_TEXTS = {
   wrongOption: 'option "temperature" must be of type float32',
 } as const
 
+/** Words of a server that is broken, whatever was asked of it. */
+export const BROKEN_TEXTS: ReadonlySet<string> = new Set([
+  'internal server error',
+  'bad gateway',
+  'service unavailable',
+  'gateway timeout',
+])
+
 /** Every fault that strikes before the first byte of an answer, equally often. */
 const BEFORE_FIRST_BYTE: readonly RequestFault[] = [
   { kind: 'refuse' },

@@ -1,8 +1,11 @@
+import type { Exchange } from '../wire/exchange.ts'
+
 /** A request that wants a loaded model; `needsSlot` is false for one that only loads it. */
 export interface Job {
   readonly loadOptions: string
   readonly keepAliveMs: number | undefined
   readonly needsSlot: boolean
+  readonly exchange: Exchange
   /** The model is there, and a slot where one is needed. */
   start(): void
 }
@@ -16,6 +19,8 @@ export interface RunnerDeps {
   readonly load: (runner: Runner) => (() => void) | undefined
   /** Nobody uses it any more: there may be room for another one. */
   readonly onIdle: () => void
+  /** A load is broken off because the client that had caused it has left. */
+  readonly onBrokenOff: (exchange: Exchange) => void
 }
 
 /**
@@ -96,6 +101,7 @@ export class Runner {
     const wasLoader = this.#waiting[0] === job
     if (remove(this.#waiting, job) && wasLoader && this.#stopLoading !== undefined) {
       this.#stopLoading()
+      this.#deps.onBrokenOff(job.exchange)
       this.#forget()
       this.tryLoad()
     }
@@ -128,7 +134,18 @@ export class Runner {
     if (this.isIdle) this.#next()
   }
 
-  /** The process of this model has died, or it was put out of memory; whoever used it has been told. */
+  /** The process of this model has died: returns those that it served. Who waits for a load has it loaded again. */
+  crash(): Job[] {
+    if (this.#phase !== 'loaded') return []
+    const victims = [...this.#running, ...this.#line]
+    this.#running.clear()
+    this.#line.length = 0
+    this.#forget()
+    this.tryLoad()
+    return victims
+  }
+
+  /** All has died with the Ollama. */
   clear(): void {
     this.#stopLoading?.()
     this.#running.clear()

@@ -30,6 +30,12 @@ export class Exchange implements Controller {
   wasAnswered = false
   /** The server said that the request itself is wrong. */
   wasWrong = false
+  /** The server said, before a token, that it is broken: nothing else can be meant by it. */
+  wasBroken = false
+  /** How long the server asked to be left alone, in milliseconds. */
+  retryAfterMs: number | undefined
+  /** Pieces of the answer that have been delivered. */
+  pieces = 0
   /** What the server does when its client leaves. */
   onLeave: (() => void) | undefined
   #held: (() => void)[] = []
@@ -55,13 +61,17 @@ export class Exchange implements Controller {
   head(status: number, headers: Record<string, string> = {}): void {
     if (this.ended) return
     this.status = status
+    if (headers['retry-after'] !== undefined) this.retryAfterMs = Number(headers['retry-after']) * 1_000
     this.#handler.onResponseStart?.(this, status, headers)
   }
 
   data(chunk: Buffer): void {
     if (this.ended) return
     if (this.paused) this.#held.push(() => this.data(chunk))
-    else this.#handler.onResponseData?.(this, chunk)
+    else {
+      this.pieces++
+      this.#handler.onResponseData?.(this, chunk)
+    }
   }
 
   end(): void {

@@ -1,0 +1,77 @@
+import { CallerLeft } from '../callers/make-call.ts'
+import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
+
+/** So many are remembered; core remembers fewer. */
+const LONGEST = 1_000
+
+/**
+ * What is known of an attempt from the wire alone. `broken`: a failure of the backend beyond doubt; `failed`: it may count
+ * as one; `neutral`: it says nothing of the backend; `unclear`: nobody looks at it, but something went on there.
+ */
+type Outcome = 'undecided' | 'answered' | 'broken' | 'failed' | 'neutral' | 'unclear'
+
+interface Entry {
+  readonly exchange: Exchange
+  outcome: Outcome
+}
+
+/** The attempts on one backend since its breaker closed, in the order in which they began. */
+export class AttemptRow {
+  readonly #entries: Entry[] = []
+  readonly #beside = new Set<Exchange>()
+  /** Loads that failed count as well, wherever they stood. */
+  #failedBeside = 0
+  #sureFailures = 0
+
+  add(exchange: Exchange): void {
+    this.#entries.push({ exchange, outcome: 'undecided' })
+    if (this.#entries.length > LONGEST) this.#entries.shift()
+  }
+
+  /** A load or a question of core's own. */
+  addBeside(exchange: Exchange): void {
+    this.#beside.add(exchange)
+    this.#entries.push({ exchange, outcome: 'unclear' })
+  }
+
+  ended(exchange: Exchange, how: ExchangeEnd): void {
+    if (this.#beside.delete(exchange) && !exchange.wasAnswered) this.#failedBeside++
+    const index = this.#entries.findLastIndex((entry) => entry.exchange === exchange)
+    const entry = this.#entries[index]
+    if (entry === undefined || entry.outcome === 'unclear') return
+    entry.outcome = outcomeOf(exchange, how)
+    if (entry.outcome === 'broken') this.#sureFailures = Math.max(this.#sureFailures, this.#brokenAround(index))
+  }
+
+  /** The most failures in one row that are failures beyond doubt. */
+  get sureFailures(): number {
+    return this.#sureFailures
+  }
+
+  /** The most failures that may stand in one row: answers interrupt it, and nothing else does. */
+  get failures(): number {
+    let most = 0
+    let count = 0
+    for (const { outcome, exchange } of this.#entries) {
+      if (outcome === 'answered' || (outcome === 'undecided' && exchange.pieces > 0)) count = 0
+      else if (outcome === 'broken' || outcome === 'failed') count++
+      most = Math.max(most, count)
+    }
+    return most + this.#failedBeside
+  }
+
+  #brokenAround(index: number): number {
+    const isBroken = (at: number): boolean => this.#entries[at]?.outcome === 'broken'
+    let [first, last] = [index, index]
+    while (isBroken(first - 1)) first--
+    while (isBroken(last + 1)) last++
+    return last - first + 1
+  }
+}
+
+function outcomeOf(exchange: Exchange, how: ExchangeEnd): Outcome {
+  if (exchange.wasAnswered) return 'answered'
+  if (exchange.wasWrong) return 'neutral'
+  if (how === 'refused' || exchange.wasBroken) return 'broken'
+  return exchange.reason instanceof CallerLeft ? 'neutral' : 'failed'
+}
