@@ -45,15 +45,17 @@ export function drawShape(random: RandomStream): Shape {
   const holdMs = (load * slots * count) / random.between(0.15, 0.5)
   const tokenMs = Math.min(2_500, Math.max(50, (holdMs * 1_000 - promptMs) / meanTokens))
   const models = random.chance(0.25) ? ['llama3.2', 'qwen3'] : ['llama3.2']
+  const mostModels = random.pick([1, 2, 3])
   const prefill = random.pick(['continue', 'continue', 'continue', 'echo', 'new-turn'] as const)
   const shared = {
     ...DEFAULT_OLLAMA,
     slots,
     version: random.chance(0.8) ? '0.32.15' : '0.24.0',
     models: models.map((name, index) => ({ name, digest: `d${index}`, loaded: random.chance(0.8), prefill })),
-    mostModels: random.pick([1, 2, 3]),
+    mostModels,
     maxQueue: random.pick([4, 512]),
-    loadMs: random.pick([1_000, 8_000, 90_000]),
+    // Two models that drive each other out of memory for minutes leave no time for anything else.
+    loadMs: random.pick(models.length > mostModels ? [1_000, 8_000] : [1_000, 8_000, 90_000]),
     // Less than the five minutes that Ollama keeps a model by itself: it is gone when it is believed to be there.
     keepAliveMs: random.pick([300_000, 300_000, 300_000, 20_000]),
     tokenMs,
@@ -67,6 +69,8 @@ export function drawShape(random: RandomStream): Shape {
       waitForReadyMs: random.pick([0, 5_000, 30_000]),
       maxQueueLength: random.pick([5, 10_000]),
       deadlineMs: random.pick([60_000, 300_000, 900_000]),
+      // A request that hangs while its model may be loading is given up within the quiet part.
+      loadTimeoutMs: 150_000,
       retryBudget: random.pick([20, 500]),
     },
     load,

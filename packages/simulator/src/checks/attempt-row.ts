@@ -34,12 +34,12 @@ export class AttemptRow {
     this.#entries.push({ exchange, outcome: 'unclear' })
   }
 
-  ended(exchange: Exchange, how: ExchangeEnd): void {
+  ended(exchange: Exchange, how: ExchangeEnd, isWaitedFor: boolean): void {
     if (this.#beside.delete(exchange) && !exchange.wasAnswered) this.#failedBeside++
     const index = this.#entries.findLastIndex((entry) => entry.exchange === exchange)
     const entry = this.#entries[index]
     if (entry === undefined || entry.outcome === 'unclear') return
-    entry.outcome = outcomeOf(exchange, how)
+    entry.outcome = outcomeOf(exchange, how, isWaitedFor)
     if (entry.outcome === 'broken') this.#sureFailures = Math.max(this.#sureFailures, this.#brokenAround(index))
   }
 
@@ -69,9 +69,9 @@ export class AttemptRow {
   }
 }
 
-function outcomeOf(exchange: Exchange, how: ExchangeEnd): Outcome {
+function outcomeOf(exchange: Exchange, how: ExchangeEnd, isWaitedFor: boolean): Outcome {
   if (exchange.wasAnswered) return 'answered'
   if (exchange.wasWrong) return 'neutral'
-  if (how === 'refused' || exchange.wasBroken) return 'broken'
+  if (isWaitedFor && (how === 'refused' || exchange.wasBroken)) return 'broken'
   return exchange.reason instanceof CallerLeft ? 'neutral' : 'failed'
 }

@@ -84,10 +84,11 @@ export class BreakerChecks {
     }
   }
 
-  ended(backend: string, exchange: Exchange, how: ExchangeEnd): void {
+  /** @param isWaitedFor its call has neither ended nor been left */
+  ended(backend: string, exchange: Exchange, how: ExchangeEnd, isWaitedFor: boolean): void {
     const { row, lastRow } = this.#of(backend)
-    row.ended(exchange, how)
-    lastRow.ended(exchange, how)
+    row.ended(exchange, how, isWaitedFor)
+    lastRow.ended(exchange, how, isWaitedFor)
   }
 
   #opened(backend: string, row: AttemptRow): void {

@@ -6,6 +6,8 @@ import type { Report } from './violation.ts'
 const MOST_SHARES = 5
 /** What a tenant got within so many mean answers before it began to wait may be why it waits now. */
 const LOOKED_BACK = 20
+/** Whoever has waited so long goes every second time, whoever it is. */
+const AGED_MS = 45_000
 /** Of one attempt only so many mean answers count: how long an answer gets is known only at its end. */
 const MOST_OF_ONE = 2
 /** Attempts remembered. */
@@ -17,6 +19,8 @@ interface Served {
   readonly exchange: Exchange
   readonly tenant: string
   readonly rank: number
+  /** It may have been its turn because it had waited for long. */
+  readonly isAged: boolean
   readonly beganMs: number
   endedMs: number
 }
@@ -24,7 +28,8 @@ interface Served {
 /**
  * I8 of one model, in slot time on the wire. It is a tenant's turn when one of its calls waits, nobody of a higher priority
  * has been served since that came, and the tenant has had no more than one mean answer lately. If another tenant, with
- * calls that are not more important, is given more than five mean answers while it waits, that is no fair share.
+ * calls that are not more important, is given more than five mean answers while it waits, that is no fair share. What is
+ * given to calls that have waited for long counts only as far as it is more than what all the others are given.
  */
 export class FairnessChecks {
   readonly #nowMs: () => number
@@ -43,7 +48,8 @@ export class FairnessChecks {
 
   dispatched(call: CallRecord, exchange: Exchange, waiting: readonly { readonly call: CallRecord }[]): void {
     const [tenant, rank, nowMs] = [tenantOf(call), rankOf(call), this.#nowMs()]
-    this.#served.push({ exchange, tenant, rank, beganMs: nowMs, endedMs: Number.POSITIVE_INFINITY })
+    const isAged = nowMs - call.startedMs >= AGED_MS
+    this.#served.push({ exchange, tenant, rank, isAged, beganMs: nowMs, endedMs: Number.POSITIVE_INFINITY })
     if (this.#served.length > MOST_SERVED) this.#served.shift()
     for (const { call: other } of waiting) {
       if (rank < rankOf(other)) this.#outranked.add(other)
@@ -69,12 +75,17 @@ export class FairnessChecks {
     const { meanMs } = this
     if (meanMs === undefined || this.#outranked.has(waiting) || this.#reported.has(waiting)) return
     const rank = rankOf(waiting)
-    const ofOther = this.#servedSince(waiting.startedMs, meanMs * MOST_OF_ONE, (each) => {
-      return each.tenant === tenant && each.rank >= rank && each.beganMs >= waiting.startedMs
-    })
+    const { startedMs } = waiting
+    const mostMs = meanMs * MOST_OF_ONE
+    const isOther = (each: Served): boolean =>
+      each.tenant === tenant && each.rank >= rank && each.beganMs >= startedMs
+    const young = this.#servedSince(startedMs, mostMs, (each) => isOther(each) && !each.isAged)
+    const aged = this.#servedSince(startedMs, mostMs, (each) => isOther(each) && each.isAged)
+    const youngOfAll = this.#servedSince(startedMs, mostMs, (each) => each.beganMs >= startedMs && !each.isAged)
+    const ofOther = young + Math.max(0, aged - youngOfAll)
     if (ofOther <= MOST_SHARES * meanMs) return
     const own = tenantOf(waiting)
-    const sinceMs = waiting.startedMs - LOOKED_BACK * meanMs
+    const sinceMs = startedMs - LOOKED_BACK * meanMs
     if (this.#servedSince(sinceMs, Number.POSITIVE_INFINITY, (each) => each.tenant === own) > meanMs) return
     this.#reported.add(waiting)
     const shares = (ofOther / meanMs).toFixed(1)

@@ -7,7 +7,7 @@ import type { Report } from './violation.ts'
 const ENOUGH = 16
 const WINDOW = 128
 /** A call with less time left than this share of the median answer cannot be answered; core's limit is the median itself. */
-const HOPELESS_SHARE = 0.5
+const HOPELESS_SHARE = 0.25
 /** Nobody waits longer while less than that share of the slots is taken. */
 const LONGEST_WAIT_MS = 60_000
 const CALM_LOAD = 0.8
@@ -39,13 +39,16 @@ interface Line {
 export class QueueChecks {
   readonly #report: Report
   readonly #nowMs: () => number
+  readonly #soon: (work: () => void) => void
   readonly #lines = new Map<string, Line>()
   readonly #begunMs = new WeakMap<Exchange, number>()
   /** Slots of one model on all backends while all is well; 0 while it is not. */
   slotsWhenWell = 0
 
-  constructor(nowMs: () => number, report: Report) {
+  /** @param soon does something once all that happens now has happened: a refusal is on its way to its caller. */
+  constructor(nowMs: () => number, report: Report, soon: (work: () => void) => void) {
     this.#nowMs = nowMs
+    this.#soon = soon
     this.#report = report
   }
 
@@ -61,9 +64,7 @@ export class QueueChecks {
     for (const waiting of line.waiting.values()) {
       if (nowMs - waiting.call.startedMs < LONGEST_WAIT_MS) break
       if (waiting.call.id > call.id) waiting.passedBy = 0
-      else if (++waiting.passedBy === MOST_PASSING + 1) {
-        this.#report('I9', `call ${waiting.call.id} has waited for long and is passed by ${waiting.passedBy} later ones`)
-      }
+      else if (++waiting.passedBy === MOST_PASSING + 1) this.#passed(waiting, line)
     }
     line.fairness.dispatched(call, exchange, [...line.waiting.values()])
   }
@@ -83,6 +84,13 @@ export class QueueChecks {
     const line = this.#lineOf(call)
     line.waiting.delete(call.id)
     line.fairness.callEnded(call)
+  }
+
+  #passed({ call, passedBy }: Waiting, line: Line): void {
+    this.#soon(() => {
+      if (!line.waiting.has(call.id)) return
+      this.#report('I9', `call ${call.id} has waited for long and is passed by ${passedBy} later ones`)
+    })
   }
 
   /** It has its first attempt. */

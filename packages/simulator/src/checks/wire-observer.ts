@@ -46,7 +46,7 @@ export class WireObserver {
     this.#attempts = new AttemptChecks({ ...config, slots }, nowMs, report)
     this.#breakers = new BreakerChecks(config.breakerThreshold, report, soon)
     this.loads = new LoadChecks(config.timeoutMs, nowMs, report)
-    this.queues = new QueueChecks(nowMs, report)
+    this.queues = new QueueChecks(nowMs, report, soon)
   }
 
   /** Calls back for every attempt of a call, with the index of the backend. */
@@ -81,10 +81,13 @@ export class WireObserver {
   }
 
   ended(exchange: Exchange, { ollama }: ModelledConnection, how: ExchangeEnd): void {
-    const index = this.#deps.ollamas.indexOf(ollama)
+    const { ollamas, nowMs } = this.#deps
+    const index = ollamas.indexOf(ollama)
     const call = this.#callOf.get(exchange)
     this.loads.ended(exchange, ollama)
-    this.#breakers.ended(ollama.options.url, exchange, how)
+    // What nobody waits for any more may be no failure, for whatever reason it ends.
+    const isWaitedFor = call?.leftAtMs === undefined && call?.outcome === undefined && nowMs() < (call?.deadlineAtMs ?? 0)
+    this.#breakers.ended(ollama.options.url, exchange, how, isWaitedFor)
     if (call === undefined) return this.#deps.note(`request ${how}`, index, requestWords(exchange))
     this.#deps.note(`attempt ${how}`, call.id, index)
     this.#openOn(ollama).delete(exchange)
