@@ -112,6 +112,17 @@ describe('a backend that answers everything but chats', () => {
     expect(rig.state()).toMatchObject({ name: 'loading' })
   })
 
+  it('is not asked for a model that was thrown out of memory meanwhile: that silence is a load', async () => {
+    const rig = createRig()
+    rig.warm()
+    rig.attempt()
+    rig.ollama.inMemory.delete('llama3.2')
+    rig.ollama.mood = 'wedged'
+    await rig.time.advance(100_000)
+    expect(rig.ollama.canaries).toBe(0)
+    expect(rig.backend.liveness.wedged).toBeUndefined()
+  })
+
   it('is asked again with growing pauses, and is back with its first token', async () => {
     const rig = createRig()
     rig.warm()

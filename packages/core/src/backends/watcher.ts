@@ -93,8 +93,20 @@ export class Watcher implements BackendWatcher {
     if (leftMs >= 1) return this.#listenFor(leftMs)
     // While it loads one model, another one may be thrown out for it, and a canary would wait behind the load.
     const model = loader?.current === undefined ? models.inMemory(nowMs) : undefined
-    if (model !== undefined && liveness.wedged === undefined) await this.#ask(model, 'RESPONSE_TIMEOUT')
+    if (model !== undefined && liveness.wedged === undefined) await this.#askIfLoaded(model)
     if (!this.#closed) this.#listenFor(Math.max(SILENT_MS, this.#silentLimitMs() - liveness.silentMs(this.#nowMs())))
+  }
+
+  /**
+   * The same, if it is still in memory: what was believed to be there may have been thrown out for another model, and be
+   * loading again for the call that is silent. Then the silence is a load, not a wedge.
+   */
+  async #askIfLoaded(model: string): Promise<void> {
+    const { backend, connection, runtime } = this.#deps
+    await lookIntoMemory(backend, model, connection.calls, runtime)
+    if (this.#closed) return
+    const residency = backend.models.residency(model, this.#nowMs())
+    if (residency !== 'absent' && residency !== 'loading') await this.#ask(model, 'RESPONSE_TIMEOUT')
   }
 
   /** Asks for one token of a model that is in memory; a canary never loads one. */
