@@ -49,6 +49,16 @@ function createRig({ model = 'llama3.2', ttlMs = 30_000 } = {}) {
   return rig
 }
 
+describe('two tags of one digest', () => {
+  it('are both in memory when one of them is listed', async () => {
+    const rig = createRig({ model: 'mentor' })
+    rig.answers['/api/tags'] = { models: [tag('llama3.2:latest'), tag('mentor:latest')] }
+    rig.answers['/api/ps'] = { models: [{ name: 'llama3.2:latest', digest: 'sha256:abc' }] }
+    expect((await rig.health()).health).toMatchObject({ modelInMemory: true })
+    expect(rig.backend.models.residency('mentor', rig.time.clock.monotonicMs())).toBe('in-memory')
+  })
+})
+
 describe('what the health of a backend says apart', () => {
   it('all is well', async () => {
     const rig = createRig()

@@ -3,7 +3,7 @@ import type { BackendHealth } from '@surefoot/protocol'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
 import { canonicalModel, loadedModelInfo, psSchema, tagsSchema, versionSchema } from './model-lists.ts'
-import type { TaggedModel } from './model-lists.ts'
+import type { LoadedModel, TaggedModel } from './model-lists.ts'
 import type { ShortCalls } from './short-calls.ts'
 
 /** A list older than so many times to live is not shown any more, not even while a new one is fetched. */
@@ -123,7 +123,8 @@ export class HealthCache {
       this.#backend.digests = new Map(tags.value.models.map(({ name, digest }) => [canonicalModel(name), digest]))
     }
     if (ps.ok) this.#backend.gpu.observed(ps.value.models, this.#nowMs())
-    this.#learn(inMemory, installed, startedAtMs)
+    const withAliases = ps.ok ? this.#namesOf(ps.value.models) : undefined
+    this.#learn(withAliases, installed, startedAtMs)
     const problem = problemOf(url, this.#options.model, installed, inMemory)
     return this.#keep(
       {
@@ -132,7 +133,8 @@ export class HealthCache {
         version: version.value.version,
         latencyMs,
         ...(installed !== undefined && { installed, modelInstalled: includes(installed, model) }),
-        ...(inMemory !== undefined && { inMemory, modelInMemory: includes(inMemory, model) }),
+        ...(inMemory !== undefined && { inMemory }),
+        ...(withAliases !== undefined && { modelInMemory: includes(withAliases, model) }),
         ...(ps.ok && { loaded: ps.value.models.map(loadedModelInfo) }),
         ...(problem !== undefined && { problem }),
         checkedAtMs,
@@ -144,6 +146,17 @@ export class HealthCache {
   #keep(health: BackendHealth, tags: readonly TaggedModel[] | undefined): Known {
     this.#known = { health, tags, atMs: this.#nowMs() }
     return this.#known
+  }
+
+  /** With the other tags of what is listed: `/api/ps` names of one digest only the tag that was loaded. */
+  #namesOf(loaded: readonly LoadedModel[]): string[] {
+    const names = new Set(loaded.map(({ name }) => name))
+    const canonical = new Set([...names].map(canonicalModel))
+    const digests = new Set(loaded.map(({ digest }) => digest))
+    for (const [name, digest] of this.#backend.digests) {
+      if (digests.has(digest) && !canonical.has(name)) names.add(name)
+    }
+    return [...names]
   }
 
   #learn(inMemory: readonly string[] | undefined, installed: readonly string[] | undefined, sinceMs: number): void {

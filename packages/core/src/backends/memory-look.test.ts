@@ -18,6 +18,7 @@ const TOKEN = Symbol('token')
 async function look(...readings: readonly unknown[]): Promise<{ residency: string; asked: number }> {
   const time = createVirtualTime()
   const backend = new Backend('http://a:1', readConfig(), time, createTelemetry())
+  backend.digests = new Map([['llama3.2', 'sha256:abc']])
   let asked = 0
   const calls = {
     async json(path: string) {
@@ -53,6 +54,13 @@ describe('a look into the memory of a silent backend', () => {
     const at = '2026-11-23T04:00:00.10Z'
     expect(await look(listed(at), listed(at))).toMatchObject({ residency: 'in-memory' })
     expect(await look(listed(), listed())).toMatchObject({ residency: 'in-memory' })
+  })
+
+  it('one that is listed under another tag of its digest is in memory', async () => {
+    const other = { models: [{ name: 'mentor:v2', digest: 'sha256:abc', expires_at: '2026-11-23T04:00:00Z' }] }
+    expect(await look(other, other)).toMatchObject({ residency: 'in-memory' })
+    const foreign = { models: [{ name: 'mentor:v2', digest: 'sha256:def', expires_at: '2026-11-23T04:00:00Z' }] }
+    expect(await look(foreign, foreign)).toMatchObject({ residency: 'absent' })
   })
 
   it('one that appears in between is being loaded; one that goes is not there', async () => {

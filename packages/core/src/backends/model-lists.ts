@@ -28,6 +28,8 @@ export const tagsSchema: z.ZodType<{ models: TaggedModel[] }> = z.object({
 /** One model of `/api/ps`. */
 export interface LoadedModel {
   readonly name: string
+  /** Of two tags of one digest only one is listed. */
+  readonly digest?: string | undefined
   readonly expires_at?: string | undefined
   /** Bytes in memory, and how many of them are the GPU's. */
   readonly size?: number | undefined
@@ -38,6 +40,7 @@ export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
   models: z.array(
     z.object({
       name: z.string(),
+      digest: z.string().optional(),
       expires_at: z.string().optional(),
       size: z.number().optional(),
       size_vram: z.number().optional(),
