@@ -676,6 +676,20 @@ describe('who goes next', () => {
     expect(waitedMs).toBeLessThanOrEqual(48_000)
   })
 
+  it('the next of them when the time of the oldest is over', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 50_000)
+    const running = rig.ask()
+    const deadlineAtMs = rig.time.clock.monotonicMs() + 120_000
+    const tight = ask(rig, { priority: 'low', deadlineAtMs })
+    const low = ask(rig, { priority: 'low' })
+    await rig.time.advance(80_000)
+    const high = ask(rig, { priority: 'high' })
+    running.lease!.end({ kind: 'whole' })
+    expect(tight.error?.code).toBe('QUEUE_TIMEOUT')
+    expect([low, high].map(({ lease }) => lease !== undefined)).toEqual([true, false])
+  })
+
   it('also while an older one waits for a backend of its own', async () => {
     const rig = createRig({ backends: 'http://a:1,http://b:1', slots: 1 })
     const held = rig.backends[1]!.lease('llama3.2')

@@ -175,10 +175,13 @@ export class Dispatcher {
     for (let next = this.#nextGrant(queue, usable, nowMs); next !== undefined;) {
       const [waiting, backend] = next
       moved = true
-      queue.take(waiting, nowMs)
-      if (isTooLate(queue, waiting, nowMs) && queue.length > 0) {
-        waiting.applicant.refuse(cameTooLate(queue.model, nowMs - waiting.sinceMs))
-      } else this.#grant(queue, waiting, backend, nowMs)
+      if (isTooLate(queue, waiting, nowMs) && queue.length > 1) {
+        // It uses up nobody's turn: else all that have waited for long would go by refusals, and the young by slots.
+        this.#refuse(queue, waiting, cameTooLate(queue.model, nowMs - waiting.sinceMs))
+      } else {
+        queue.take(waiting, nowMs)
+        this.#grant(queue, waiting, backend, nowMs)
+      }
       usable = this.#fleet.usable(queue.model)
       next = this.#nextGrant(queue, usable, nowMs)
     }
