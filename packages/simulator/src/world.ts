@@ -69,7 +69,7 @@ export class World {
           clock: this.clock,
           random: this.random('ollama', options.url),
           askedOf: (question) => this.#calls.get(questionNumber(question) ?? -1),
-          onBrokenOff: (exchange) => this.#onBrokenOff(exchange, options.url),
+          onBrokenOff: (exchange, sinceMs) => this.#onBrokenOff(exchange, options.url, sinceMs),
         }),
     )
     const given = { logLevel: 'silent' as const, ...config, backends: ollamas.map(({ url }) => url) }
@@ -82,7 +82,11 @@ export class World {
     }
     const soon = (work: () => void): void => void this.clock.at(0, work)
     this.#wire = new WireObserver({ ...observed, soon, config: this.config, ollamas: this.ollamas })
-    this.#callers = new CallerObserver({ ...observed, onEnd: (call, outcome) => this.#onCallEnd(call, outcome) })
+    this.#callers = new CallerObserver({
+      ...observed,
+      onSuccess: () => this.#wire.succeeded(),
+      onEnd: (call, outcome) => this.#onCallEnd(call, outcome),
+    })
     this.surefoot = createSurefoot(given, {
       runtime: this.clock.createRuntime(seed),
       logger: SILENT,
@@ -113,9 +117,10 @@ export class World {
     this.#wire.onAttempt(listener)
   }
 
-  /** From now on all is well: with so many slots nobody waits for long while few ask. */
-  expectCalm(slots: number): void {
-    this.#wire.queues.slotsWhenWell = slots
+  /** From now on all is well: nobody waits for long while slots are free. */
+  expectCalm(): void {
+    this.#wire.queues.slotsWhenWell = (model = this.config.model) =>
+      this.ollamas.reduce((sum, ollama) => sum + (ollama.hasInMemory(model) ? ollama.options.slots : 0), 0)
   }
 
   onCallEnd(listener: (call: CallRecord) => void): void {
@@ -174,9 +179,9 @@ export class World {
     return { seed: this.#seed, hash: this.#journal.hash, events: clock.events, violations, tally, hours }
   }
 
-  #onBrokenOff(exchange: Exchange, url: string): void {
+  #onBrokenOff(exchange: Exchange, url: string, sinceMs: number): void {
     const ollama = this.ollamas.find(({ options }) => options.url === url)
-    if (ollama !== undefined) this.#wire.loads.brokenOff(exchange, ollama)
+    if (ollama !== undefined) this.#wire.loads.brokenOff(exchange, ollama, sinceMs)
   }
 
   #connect(url: string): ModelledConnection {

@@ -46,7 +46,7 @@ export async function runChaos(seed: number, hours: number, trace?: TraceLine): 
   world.clock.at(quietAtMs, () => {
     for (const ollama of world.ollamas) ollama.usualFaults = []
   })
-  if (isAlwaysInMemory(shape)) world.clock.at(quietAtMs + RECOVERED_AFTER_MS, () => world.expectCalm(slots))
+  if (isAlwaysInMemory(shape)) world.clock.at(quietAtMs + RECOVERED_AFTER_MS, () => world.expectCalm())
   const holdMs = shape.promptMs + shape.meanTokens * (shape.ollamas[0]?.tokenMs ?? 1)
   const random = world.random('callers')
   const stop = askAtRandom(

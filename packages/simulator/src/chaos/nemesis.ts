@@ -51,9 +51,11 @@ const MISFORTUNES: Readonly<Record<string, Misfortune>> = {
       ollama.unreachable = false
     }
   },
-  'black hole': withFaults(() => [
-    { fault: { kind: 'status', status: 500, text: 'internal server error', afterMs: 5 }, probability: 1 },
-  ]),
+  'black hole': withFaults((random) => {
+    const afterMs = random.pick([5, 1_000, 4_000])
+    return [{ fault: { kind: 'status', status: 500, text: 'internal server error', afterMs }, probability: 1 }]
+  }),
+  'takes no connection': withFaults(() => [{ fault: { kind: 'refuse' }, probability: 1 }]),
   'mixed faults': withFaults((random) => mixedFaults(random.between(0.02, 0.6))),
   'broken streams': withFaults((random) => streamFaults(random.between(0.02, 0.5))),
   hangs: withFaults((random) => [{ fault: { kind: 'hang' }, probability: random.between(0.05, 1) }]),

@@ -46,7 +46,7 @@ export function drawShape(random: RandomStream): Shape {
   const tokenMs = Math.min(2_500, Math.max(50, (holdMs * 1_000 - promptMs) / meanTokens))
   const models = random.chance(0.25) ? ['llama3.2', 'qwen3'] : ['llama3.2']
   const mostModels = random.pick([1, 2, 3])
-  const prefill = random.pick(['continue', 'continue', 'continue', 'echo', 'new-turn'] as const)
+  const prefill = random.pick(['continue', 'continue', 'echo', 'echo', 'new-turn'] as const)
   const shared = {
     ...DEFAULT_OLLAMA,
     slots,
@@ -77,7 +77,7 @@ export function drawShape(random: RandomStream): Shape {
     meanTokens,
     promptMs,
     meanBetweenFaultsMs: random.pick([60_000, 180_000, 600_000]),
-    usualFaults: random.pick([[], [], streamFaults(0.15), streamFaults(0.4), mixedFaults(0.1), mixedFaults(0.4)]),
+    usualFaults: random.pick([[], streamFaults(0.15), streamFaults(0.4), mixedFaults(0.1), mixedFaults(0.4)]),
     tenants: random.pick(TENANTS),
     priorities: random.pick(PRIORITIES),
     wrongShare: random.pick([0.01, 0.01, 0.1]),

@@ -46,13 +46,7 @@ export class AttemptChecks {
    * @param sameModel attempts of its model that are under way there, this one included
    * @param isOnly there is no other backend that could be asked instead
    */
-  dispatched(
-    call: CallRecord,
-    exchange: Exchange,
-    sameModel: number,
-    ollama: ModelledOllama,
-    isOnly: boolean,
-  ): void {
+  dispatched(call: CallRecord, exchange: Exchange, sameModel: number, ollama: ModelledOllama, isOnly: boolean): void {
     const nowMs = this.#nowMs()
     const { maxRetries, promptRetry, slots } = this.#limits
     this.#begun.set(exchange, nowMs)
@@ -73,9 +67,13 @@ export class AttemptChecks {
     }
   }
 
+  /** A call is answered, or its stream has begun: that gives back to the budget, once a call. */
+  succeeded(): void {
+    this.#budget = Math.min(this.#limits.retryBudget, this.#budget + 1)
+  }
+
   ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd, ollama: ModelledOllama): void {
     const { retryAfterMs } = exchange
-    if (exchange.wasAnswered) this.#budget = Math.min(this.#limits.retryBudget, this.#budget + 1)
     if (retryAfterMs !== undefined && how === 'status') {
       call.restUntilMs.set(ollama.options.url, this.#nowMs() + Math.min(retryAfterMs, LONGEST_REST_MS))
     }

@@ -14,6 +14,8 @@ export interface CallerObserverDeps {
   readonly calls: ReadonlyMap<number, CallRecord>
   readonly report: Report
   readonly note: (what: string, subject: number, detail?: string | number) => void
+  /** A call is answered, or its stream has begun; once a call. */
+  readonly onSuccess: () => void
   /** A caller has come to the end of its call. */
   readonly onEnd: (call: CallRecord, outcome: string) => void
 }
@@ -32,6 +34,7 @@ export class CallerObserver implements CallWatch {
     const { note, nowMs, report } = this.#deps
     note(event.type, call.id, event.type === 'delta' ? event.text.length : '')
     if (event.type !== 'delta' || event.text === '') return
+    if (call.firstTokenMs === undefined) this.#deps.onSuccess()
     call.firstTokenMs ??= nowMs()
     const fault = call.faultOfNext(event.text)
     if (fault !== undefined) report('I2', `call ${call.id}: ${fault}`)
@@ -46,6 +49,7 @@ export class CallerObserver implements CallWatch {
       report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
     }
     call.resumed = answer.resumed
+    if (call.firstTokenMs === undefined) this.#deps.onSuccess()
     this.#end(call, 'answered')
   }
 

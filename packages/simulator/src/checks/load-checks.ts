@@ -12,7 +12,6 @@ export class LoadChecks {
   readonly #nowMs: () => number
   readonly #report: Report
   readonly #open = new Map<ModelledOllama, Exchange>()
-  readonly #begunMs = new WeakMap<Exchange, number>()
 
   /** @param silenceMs the longest silence of a model in memory */
   constructor(silenceMs: number, nowMs: () => number, report: Report) {
@@ -22,7 +21,6 @@ export class LoadChecks {
   }
 
   dispatched(exchange: Exchange, ollama: ModelledOllama): void {
-    this.#begunMs.set(exchange, this.#nowMs())
     if (!isLoad(exchange)) return
     const other = this.#open.get(ollama)
     if (other !== undefined) this.#report('I7', `${ollama.options.url} is asked for two loads at once`)
@@ -34,8 +32,8 @@ export class LoadChecks {
   }
 
   /** A load was broken off as the client whose request had caused it left; core itself may give up a stuck one. */
-  brokenOff(exchange: Exchange, ollama: ModelledOllama): void {
-    const forMs = this.#nowMs() - (this.#begunMs.get(exchange) ?? 0)
+  brokenOff(exchange: Exchange, ollama: ModelledOllama, sinceMs: number): void {
+    const forMs = this.#nowMs() - sinceMs
     const { reason } = exchange
     if (!(reason instanceof CallerLeft) && reason?.name !== 'SurefootError') return
     if (forMs < this.#silenceMs + LOOK_MS) return

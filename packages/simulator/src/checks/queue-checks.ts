@@ -42,8 +42,8 @@ export class QueueChecks {
   readonly #soon: (work: () => void) => void
   readonly #lines = new Map<string, Line>()
   readonly #begunMs = new WeakMap<Exchange, number>()
-  /** Slots of one model on all backends while all is well; 0 while it is not. */
-  slotsWhenWell = 0
+  /** Slots of the backends that have the model in memory; set while all is well. */
+  slotsWhenWell: ((model: string | undefined) => number) | undefined
 
   /** @param soon does something once all that happens now has happened: a refusal is on its way to its caller. */
   constructor(nowMs: () => number, report: Report, soon: (work: () => void) => void) {
@@ -103,8 +103,9 @@ export class QueueChecks {
       const needs = `an answer takes ${Math.round(medianMs)} ms`
       this.#report('I4', `call ${call.id} is given a slot ${Math.round(leftMs)} ms before its deadline; ${needs}`)
     }
-    if (waitedMs <= LONGEST_WAIT_MS || this.slotsWhenWell === 0) return
-    const load = line.fairness.servedSince(call.startedMs) / (waitedMs * this.slotsWhenWell)
+    const slots = waitedMs > LONGEST_WAIT_MS ? this.slotsWhenWell?.(call.question.model) : undefined
+    if (slots === undefined) return
+    const load = line.fairness.servedSince(call.startedMs) / (waitedMs * slots)
     if (load < CALM_LOAD) {
       this.#report('I9', `call ${call.id} has waited ${Math.round(waitedMs / 1_000)} s at load ${load.toFixed(2)}`)
     }

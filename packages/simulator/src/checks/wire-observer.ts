@@ -64,12 +64,13 @@ export class WireObserver {
     const { config, ollamas, calls, report, note } = this.#deps
     const index = ollamas.indexOf(ollama)
     if (inFlight > config.poolMaxSize + SPARE_SOCKETS) report('I3', `${inFlight} requests at once for one pool`)
-    const id = questionIn(exchange.body)
-    this.#breakers.dispatched(ollama.options.url, exchange, id !== undefined)
+    const id = isRender(exchange) ? undefined : questionIn(exchange.body)
+    const call = id === undefined ? undefined : calls.get(id)
+    // The lease of an attempt to go on with a stream is older than its request: a proof may have come in between.
+    this.#breakers.dispatched(ollama.options.url, exchange, id !== undefined && (call?.seen ?? 0) === 0)
     this.loads.dispatched(exchange, ollama)
     if (id === undefined) return note('request', index, requestWords(exchange))
     note('attempt', id, index)
-    const call = calls.get(id)
     if (call === undefined) return report('I4', `call ${id}: an attempt after its end`)
     call.attempts++
     this.queues.dispatched(call, exchange)
@@ -86,13 +87,19 @@ export class WireObserver {
     const call = this.#callOf.get(exchange)
     this.loads.ended(exchange, ollama)
     // What nobody waits for any more may be no failure, for whatever reason it ends.
-    const isWaitedFor = call?.leftAtMs === undefined && call?.outcome === undefined && nowMs() < (call?.deadlineAtMs ?? 0)
+    const isWaitedFor =
+      call?.leftAtMs === undefined && call?.outcome === undefined && nowMs() < (call?.deadlineAtMs ?? 0)
     this.#breakers.ended(ollama.options.url, exchange, how, isWaitedFor)
     if (call === undefined) return this.#deps.note(`request ${how}`, index, requestWords(exchange))
     this.#deps.note(`attempt ${how}`, call.id, index)
     this.#openOn(ollama).delete(exchange)
     this.queues.ended(call, exchange)
     this.#attempts.ended(call, exchange, how, ollama)
+  }
+
+  /** A call is answered, or its stream has begun. */
+  succeeded(): void {
+    this.#attempts.succeeded()
   }
 
   #openOn(ollama: ModelledOllama): Set<Exchange> {
@@ -109,6 +116,11 @@ export class WireObserver {
     }
     return sum
   }
+}
+
+/** It only asks how its prompt would read: a part of a proof. */
+function isRender({ body }: Exchange): boolean {
+  return body?.includes('"_debug_render_only":true') === true
 }
 
 /** What a request is that no caller caused: a load, or a question of core's own. */

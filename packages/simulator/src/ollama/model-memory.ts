@@ -17,7 +17,7 @@ export class ModelMemory {
   readonly #clock: VirtualClock
   readonly #runnerByModel = new Map<string, Runner>()
   readonly #slow: () => number
-  readonly #onBrokenOff: (exchange: Exchange) => void
+  readonly #onBrokenOff: (exchange: Exchange, sinceMs: number) => void
   /** Loads begun, and those broken off because the client that had caused them left. */
   loads = 0
   abortedLoads = 0
@@ -26,7 +26,7 @@ export class ModelMemory {
     options: MemoryOptions,
     clock: VirtualClock,
     slow: () => number,
-    onBrokenOff: (exchange: Exchange) => void,
+    onBrokenOff: (exchange: Exchange, sinceMs: number) => void,
   ) {
     this.#options = options
     this.#clock = clock

@@ -23,7 +23,7 @@ export interface OllamaDeps {
   /** What a question is answered with; `undefined` for one that no caller asked. */
   readonly askedOf: (question: string) => Asked | undefined
   /** A load was broken off because the client whose request had caused it has left. */
-  readonly onBrokenOff: (exchange: Exchange) => void
+  readonly onBrokenOff: (exchange: Exchange, sinceMs: number) => void
 }
 
 /** One modelled Ollama: a process that can die, hang and crawl, its models, and what it does to each request. */
@@ -62,9 +62,8 @@ export class ModelledOllama {
     return this.#process.count
   }
 
-  /** Requests that it holds now. */
-  get held(): number {
-    return this.#generations.size
+  hasInMemory(model: string): boolean {
+    return this.memory.runnerOf(canonicalName(model)).phase === 'loaded'
   }
 
   /** It takes connections and answers nothing, health included: SIGSTOP. */

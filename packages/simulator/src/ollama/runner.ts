@@ -19,8 +19,8 @@ export interface RunnerDeps {
   readonly load: (runner: Runner) => (() => void) | undefined
   /** Nobody uses it any more: there may be room for another one. */
   readonly onIdle: () => void
-  /** A load is broken off because the client that had caused it has left. */
-  readonly onBrokenOff: (exchange: Exchange) => void
+  /** A load that began then is broken off because the client that had caused it has left. */
+  readonly onBrokenOff: (exchange: Exchange, sinceMs: number) => void
 }
 
 /**
@@ -36,6 +36,7 @@ export class Runner {
   readonly #running = new Set<Job>()
   #loadOptions = ''
   #stopLoading: (() => void) | undefined
+  #loadingSinceMs = 0
   #usedAtMs = 0
   #keepAliveMs: number
   /** A use of it has ended since it was loaded: only then is the time fixed at which it expires. */
@@ -101,7 +102,7 @@ export class Runner {
     const wasLoader = this.#waiting[0] === job
     if (remove(this.#waiting, job) && wasLoader && this.#stopLoading !== undefined) {
       this.#stopLoading()
-      this.#deps.onBrokenOff(job.exchange)
+      this.#deps.onBrokenOff(job.exchange, this.#loadingSinceMs)
       this.#forget()
       this.tryLoad()
     }
@@ -121,6 +122,7 @@ export class Runner {
     this.#phase = 'loading'
     this.#loadOptions = first.loadOptions
     this.#stopLoading = stop
+    this.#loadingSinceMs = this.#deps.nowMs()
   }
 
   loaded(): void {

@@ -37,7 +37,11 @@ export const CALL_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a Retry-After is not kept',
     edits: [
-      { file: 'layers/retry/rests.ts', find: 'Math.min(sameAfterMs, LONGEST_REST_MS)', put: 'Math.min(sameAfterMs, 0)' },
+      {
+        file: 'layers/retry/rests.ts',
+        find: 'Math.min(sameAfterMs, LONGEST_REST_MS)',
+        put: 'Math.min(sameAfterMs, 0)',
+      },
     ],
   },
   {

@@ -42,7 +42,7 @@ export const QUEUE_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: 'layers/dispatch/dispatcher.ts',
-        find: 'if (isTooLate(queue, waiting, nowMs) && queue.length > 0) {',
+        find: 'if (isTooLate(queue, waiting, nowMs) && queue.length > 1) {',
         put: 'if (isTooLate(queue, waiting, nowMs) && queue.length < 0) {',
       },
     ],
