@@ -83,8 +83,12 @@ export class FairnessChecks {
     const isOther = (each: Served): boolean => each.tenant === tenant && each.rank >= rank && each.beganMs >= startedMs
     const young = this.#servedSince(startedMs, mostMs, (each) => isOther(each) && !each.isAged)
     const aged = this.#servedSince(startedMs, mostMs, (each) => isOther(each) && each.isAged)
-    const youngOfAll = this.#servedSince(startedMs, mostMs, (each) => each.beganMs >= startedMs && !each.isAged)
-    const ofOther = young + Math.max(0, aged - youngOfAll)
+    const ofTheRest = this.#servedSince(
+      startedMs,
+      mostMs,
+      (each) => each.beganMs >= startedMs && each.tenant !== tenant,
+    )
+    const ofOther = young + Math.max(0, aged - ofTheRest)
     if (ofOther <= MOST_SHARES * meanMs) return
     const own = tenantOf(waiting)
     const sinceMs = startedMs - LOOKED_BACK * meanMs

@@ -1,3 +1,4 @@
+import { questionIn } from '../callers/call-record.ts'
 import { CallerLeft } from '../callers/make-call.ts'
 import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
 import type { Exchange } from '../wire/exchange.ts'
@@ -31,10 +32,11 @@ export class LoadChecks {
     if (this.#open.get(ollama) === exchange) this.#open.delete(ollama)
   }
 
-  /** A load was broken off as the client whose request had caused it left; core itself may give up a stuck one. */
+  /** A load was broken off as the caller whose attempt had caused it left; core itself may give up a stuck one. */
   brokenOff(exchange: Exchange, ollama: ModelledOllama, sinceMs: number): void {
     const forMs = this.#nowMs() - sinceMs
-    const { reason } = exchange
+    const { reason, body } = exchange
+    if (questionIn(body) === undefined) return
     if (!(reason instanceof CallerLeft) && reason?.name !== 'SurefootError') return
     if (forMs < this.#silenceMs + LOOK_MS) return
     this.#report('I7', `${ollama.options.url}: a load of ${Math.round(forMs / 1_000)} s was broken off with its caller`)

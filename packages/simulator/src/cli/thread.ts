@@ -40,6 +40,8 @@ export class Thread {
 
   /** Ends it in the middle of what it does. */
   async end(): Promise<void> {
-    await this.#worker?.terminate()
+    const worker = this.#worker
+    this.#worker = undefined
+    await worker?.terminate()
   }
 }

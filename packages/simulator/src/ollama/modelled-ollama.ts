@@ -3,18 +3,20 @@ import type { VirtualClock } from '../time/virtual-clock.ts'
 import type { Exchange } from '../wire/exchange.ts'
 import { Generation } from './generation.ts'
 import type { Asked, GenerationHost } from './generation.ts'
+import { createGenerationHost } from './generation-host.ts'
 import { psAnswer, showAnswer, tagsAnswer } from './info-answers.ts'
 import type { InfoAnswer } from './info-answers.ts'
 import { ModelMemory } from './model-memory.ts'
 import { canonicalName, readModelRequest, renderPrompt } from './model-request.ts'
 import type { ModelRequest } from './model-request.ts'
+import { ModelWords } from './model-words.ts'
 import { OracleAnswer } from './oracle.ts'
-import type { ModelOptions, OllamaOptions } from './ollama-options.ts'
+import type { OllamaOptions } from './ollama-options.ts'
 import { ProcessLife } from './process-life.ts'
 import { BROKEN_TEXTS, FAILURE_TEXTS } from './request-fault.ts'
 import type { FaultChance, RequestFault } from './request-fault.ts'
 import type { Runner } from './runner.ts'
-import { TokenLines, errorLine } from './wire-lines.ts'
+import { errorLine } from './wire-lines.ts'
 
 /** What an Ollama needs of its world. */
 export interface OllamaDeps {
@@ -32,7 +34,8 @@ export class ModelledOllama {
   readonly memory: ModelMemory
   readonly #deps: OllamaDeps
   readonly #generations = new Set<Generation>()
-  readonly #lines = new Map<string, TokenLines>()
+  readonly #words: ModelWords
+  readonly #host: GenerationHost
   readonly #process: ProcessLife
   slow = 1
   /** How long a slot stays taken after its client has left. */
@@ -50,6 +53,11 @@ export class ModelledOllama {
     this.#deps = deps
     this.abortLagMs = options.abortLagMs
     this.#process = new ProcessLife(deps.clock)
+    this.#words = new ModelWords(options.models)
+    this.#host = createGenerationHost(this, this.#process, this.#words, {
+      ended: (generation) => this.#generations.delete(generation),
+      crashed: (runner, text) => this.#crash(runner, text),
+    })
     this.memory = new ModelMemory(options, deps.clock, () => this.slow, deps.onBrokenOff)
     this.#preload()
   }
@@ -202,35 +210,6 @@ export class ModelledOllama {
     runner.enter(generation)
   }
 
-  readonly #host: GenerationHost = this.#createHost()
-
-  #createHost(): GenerationHost {
-    const ollama = (): this => this
-    return {
-      get tokenMs() {
-        return ollama().options.tokenMs
-      },
-      get slow() {
-        return ollama().slow
-      },
-      get abortLagMs() {
-        return ollama().abortLagMs
-      },
-      later: (delayMs, work) => this.#process.later(delayMs, work),
-      lines: (request) => this.#linesOf(request),
-      echoes: ({ route, model }) => route === 'chat' && this.#prefillOf(model) === 'echo',
-      made: (listening) => {
-        this.counts.tokens++
-        if (!listening) this.counts.tokensForNobody++
-      },
-      ended: (generation) => {
-        this.#generations.delete(generation)
-      },
-      crashed: (runner, text) => this.#crash(runner, text),
-      nowMs: () => this.#deps.clock.nowMs,
-    }
-  }
-
   #crash(runner: Runner, text: string): void {
     const served = new Set<unknown>(runner.crash())
     const victims = [...this.#generations].filter((generation) => served.has(generation))
@@ -241,9 +220,9 @@ export class ModelledOllama {
 
   #reply(exchange: Exchange, request: ModelRequest, reason: 'load' | 'unload'): void {
     if (exchange.ended) return
-    const lines = this.#linesOf(request)
+    const lines = this.#words.linesOf(request)
     exchange.head(200, { 'content-type': 'application/json; charset=utf-8' })
-    const opensNewTurn = this.#prefillOf(request.model) === 'new-turn'
+    const opensNewTurn = this.#words.prefillOf(request.model) === 'new-turn'
     exchange.data(
       request.kind === 'render' ? lines.rendered(renderPrompt(request, opensNewTurn)) : lines.last(reason, {}),
     )
@@ -261,16 +240,5 @@ export class ModelledOllama {
     for (const { name, loaded } of this.options.models) {
       if (loaded) this.memory.runnerOf(canonicalName(name)).preload()
     }
-  }
-
-  #prefillOf(model: string): ModelOptions['prefill'] | undefined {
-    return this.options.models.find(({ name }) => canonicalName(name) === canonicalName(model))?.prefill
-  }
-
-  #linesOf({ model, route }: ModelRequest): TokenLines {
-    const key = `${route} ${model}`
-    const lines = this.#lines.get(key) ?? new TokenLines(model, route)
-    this.#lines.set(key, lines)
-    return lines
   }
 }

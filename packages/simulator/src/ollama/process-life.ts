@@ -13,6 +13,10 @@ export class ProcessLife {
     this.#clock = clock
   }
 
+  get nowMs(): number {
+    return this.#clock.nowMs
+  }
+
   get isUp(): boolean {
     return this.#isUp
   }

@@ -21,19 +21,20 @@ export interface Hunted {
  * Plants a fault into a copy of the sources and simulates until something is noticed that the sources as they are do not
  * show with the same seed. @throws Error when it cannot be planted
  */
-export async function hunt(fault: PlantedFault, signal: AbortSignal): Promise<Hunted> {
+async function hunt(fault: PlantedFault, signal: AbortSignal): Promise<Hunted> {
   const startedMs = performance.now()
   await using copy = await copySources(fault)
   const [thread, sound] = [new Thread(copy.worker), new Thread()]
   const stop = (): void => void Promise.all([thread.end(), sound.end()])
   signal.addEventListener('abort', stop)
+  const isOver = (): boolean => signal.aborted || performance.now() - startedMs >= LONGEST_MS
   const tooLong = setTimeout(stop, LONGEST_MS)
   try {
-    for (let seed = 1; seed <= SEEDS && !signal.aborted && performance.now() - startedMs < LONGEST_MS; seed++) {
+    for (let seed = 1; seed <= SEEDS && !isOver(); seed++) {
       for (const task of tasksOf(fault, seed)) {
         const by = whatShowed(await thread.ask(task))
-        if (by === undefined || signal.aborted) continue
-        if (whatShowed(await sound.ask(task)) !== undefined) continue
+        if (by === undefined || isOver()) continue
+        if (whatShowed(await sound.ask(task)) !== undefined || isOver()) continue
         return { fault, caught: { by, seed }, tookMs: performance.now() - startedMs }
       }
     }
@@ -59,4 +60,21 @@ function whatShowed(outcome: TaskResult | Error): string | undefined {
   }
   const broken = outcome.result.rows.find(({ holds }) => !holds)
   return broken === undefined ? undefined : `${broken.scenario}: ${broken.measured}`
+}
+
+/** All of them, so many at a time. @throws Error when one cannot be planted any more */
+export async function huntAll(
+  faults: readonly PlantedFault[],
+  threads: number,
+  signal: AbortSignal,
+  onDone: (hunted: Hunted) => void,
+): Promise<void> {
+  const left = [...faults]
+  const lane = async (): Promise<void> => {
+    for (let fault = left.shift(); fault !== undefined && !signal.aborted; fault = left.shift()) {
+      const hunted = await hunt(fault, signal)
+      if (!signal.aborted) onDone(hunted)
+    }
+  }
+  await Promise.all(Array.from({ length: threads }, lane))
 }

@@ -2,7 +2,6 @@ import { coldModel } from './cold-model.ts'
 import { mixedFaultsGuideScenario, mixedFaultsScenario } from './mixed-faults.ts'
 import { blackHole, coinFlip, cutsHalfWay, oneHangs, wedged } from './one-bad-backend.ts'
 import { overload, stall } from './overload.ts'
-import { randomWorlds } from './random-worlds.ts'
 import { allAway, killedStreams, restartEveryMinute } from './restarts.ts'
 import type { Scenario } from './scenario.ts'
 import { tailLatency } from './tail-latency.ts'
@@ -27,5 +26,4 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'black-hole': blackHole,
   'one-hangs': oneHangs,
   'tail-latency': tailLatency,
-  'random-worlds': randomWorlds,
 }
