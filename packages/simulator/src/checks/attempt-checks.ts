@@ -13,6 +13,8 @@ const RESUME_COST = 1
 
 /** What the wire shows and what core believes differ by so much: a success may be seen a moment sooner or later. */
 const BUDGET_GRACE = 10
+/** So many retries are paid for and still wait in the queue; the wire shows them later. */
+const QUEUED_RETRIES = 4
 /** Core does not believe a Retry-After that is longer. */
 const LONGEST_REST_MS = 30_000
 
@@ -69,7 +71,7 @@ export class AttemptChecks {
 
   /** A call is answered, or its stream has begun: that gives back to the budget, once a call. */
   succeeded(): void {
-    this.#budget = Math.min(this.#limits.retryBudget, this.#budget + 1)
+    this.#budget = Math.min(this.#limits.retryBudget + QUEUED_RETRIES * RETRY_COST, this.#budget + 1)
   }
 
   ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd, ollama: ModelledOllama): void {

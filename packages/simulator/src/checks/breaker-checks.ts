@@ -54,7 +54,10 @@ export class BreakerChecks {
     if (to !== 'half-open') {
       breaker.lastRow = breaker.row
       breaker.row = new AttemptRow()
-      if (to === 'closed') for (const probe of breaker.probes) breaker.row.add(probe)
+      if (to === 'closed') {
+        for (const probe of breaker.probes) breaker.row.add(probe)
+        for (const beside of breaker.beside) if (!beside.ended) breaker.row.addBeside(beside)
+      }
       breaker.beside = new Set()
     }
     breaker.probes = new Set()

@@ -99,9 +99,12 @@ export class QueueChecks {
     if (waitedMs === 0) return
     const medianMs = medianOf(line.holdsMs)
     const leftMs = call.deadlineAtMs - nowMs
-    if (medianMs !== undefined && leftMs < medianMs * HOPELESS_SHARE && othersWait(line, nowMs)) {
-      const needs = `an answer takes ${Math.round(medianMs)} ms`
-      this.#report('I4', `call ${call.id} is given a slot ${Math.round(leftMs)} ms before its deadline; ${needs}`)
+    if (medianMs !== undefined && leftMs < medianMs * HOPELESS_SHARE) {
+      this.#soon(() => {
+        if (!othersWait(line, nowMs)) return
+        const needs = `an answer takes ${Math.round(medianMs)} ms`
+        this.#report('I4', `call ${call.id} is given a slot ${Math.round(leftMs)} ms before its deadline; ${needs}`)
+      })
     }
     const slots = waitedMs > LONGEST_WAIT_MS ? this.slotsWhenWell?.(call.question.model) : undefined
     if (slots === undefined) return
