@@ -95,7 +95,7 @@ function drawQuestion(random: RandomStream, shape: Shape): Question {
     tokens: Math.min(400, random.lognormal(meanTokens, 1.2)),
     streamed: random.chance(0.5),
     promptMs: promptMs * random.between(0.5, 1.5),
-    limit: random.chance(0.1) ? random.whole(1, 20) : undefined,
+    limit: random.chance(0.25) ? random.whole(1, 20) : undefined,
     deadlineMs: random.chance(0.3) ? random.between(3_000, 120_000) : undefined,
     leavesAfterMs: random.chance(shape.leavingShare) ? random.exponential(10_000) : undefined,
     readMs: random.chance(0.03) ? random.between(50, 2_000) : undefined,
