@@ -637,6 +637,38 @@ describe('who goes next', () => {
     expect(served.slow).toBeGreaterThan(30)
   })
 
+  it('a tenant whose attempt hung for a minute has had no service for it: it stands back for no more than one answer', async () => {
+    const rig = createRig({ slots: 1 })
+    await measure(rig, 1_000)
+    const running = ask(rig, { tenant: 'a' })
+    await rig.time.advance(60_000)
+    const askers = Object.fromEntries(
+      ['a1', 'a2', 'b1', 'b2', 'b3', 'b4'].map((name) => [name, ask(rig, { tenant: name[0]! })]),
+    )
+    rig.fail(running.lease, { kind: 'silence', silentMs: 60_000, gotToken: false })
+    expect(await orderOf(rig, askers)).toBe('b1 a1 b2 a2 b3 b4')
+  })
+
+  it('a tenant pays in full for a caller who leaves late, and for a request that no backend survives', async () => {
+    for (const end of [
+      (lease: Lease) => lease.end({ kind: 'left' }),
+      (lease: Lease) => {
+        const judged = classify(CRASH, { backend: lease.backend.name, model: lease.model })
+        lease.end({ kind: 'failed', verdict: { ...judged, class: 'poison' } })
+      },
+    ]) {
+      const rig = createRig({ slots: 1 })
+      await measure(rig, 1_000)
+      const running = ask(rig, { tenant: 'a' })
+      await rig.time.advance(3_000)
+      const askers = Object.fromEntries(
+        ['a1', 'b1', 'b2', 'b3', 'b4', 'b5'].map((name) => [name, ask(rig, { tenant: name[0]! })]),
+      )
+      end(running.lease!)
+      expect(await orderOf(rig, askers)).toBe('b1 b2 b3 a1 b4 b5')
+    }
+  })
+
   it('of one tenant, the earliest deadline; then the call that began first, also when this is a later attempt of it', async () => {
     const rig = createRig({ slots: 1 })
     const running = rig.ask()

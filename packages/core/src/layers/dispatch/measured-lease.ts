@@ -38,11 +38,14 @@ export function measuredLease(
       ended = true
       const nowMs = clock.monotonicMs()
       const heldMs = nowMs - startedAtMs
-      queue.shares.correct(tenant, heldMs - estimatedMs)
+      const isFault = how.kind === 'failed' && !isOfTheCall(how.verdict)
+      // What hangs for a minute and fails is no service: its tenant must not stand back twenty answers for it.
+      const costMs = isFault ? Math.min(heldMs, queue.holds.meanMs ?? heldMs) : heldMs
+      queue.shares.correct(tenant, costMs - estimatedMs)
       if (how.kind === 'whole') {
         queue.holds.whole(heldMs)
         backend.pace.whole(model, heldMs)
-      } else if (how.kind === 'failed' && !isOfTheCall(how.verdict)) backend.pace.failed(nowMs)
+      } else if (isFault) backend.pace.failed(nowMs)
       lease.end(how)
     },
   }
