@@ -45,6 +45,9 @@ const LAYERS = 'packages/core/src/layers/'
 const PAGE = /^apps\/demo\/src\/(page|shared)\//
 const TRANSPORTS = 'packages/core/src/transports/'
 
+/** Where the parts are put together. */
+const WIRING: ReadonlySet<string> = new Set(['packages/core/src/surefoot.ts', 'packages/core/src/build-stack.ts'])
+
 /** Node's own ways to time and randomness, which lint cannot see because they are imported. */
 const TIME_MODULES = ['node:timers', 'node:timers/promises', 'node:perf_hooks']
 
@@ -96,8 +99,9 @@ function relativeImportFault(file: string, { specifier, isTypeOnly }: ImportStat
   if (target.startsWith(LAYERS) && file.startsWith(LAYERS) && layerOf(target) !== layerOf(file)) {
     return `layer ${layerOf(file)} must not know layer ${layerOf(target)}`
   }
-  const isWiring = file.startsWith(TRANSPORTS) || file === 'packages/core/src/surefoot.ts'
-  if (target.startsWith(TRANSPORTS) && !isWiring && !isTest) return 'only surefoot.ts may import a transport'
+  const isWiring = file.startsWith(TRANSPORTS) || WIRING.has(file)
+  if (target.startsWith(TRANSPORTS) && !isWiring && !isTest)
+    return 'only surefoot.ts and build-stack.ts may import a transport'
   const isInBrowser = PAGE.test(file) && !isTest && !isTypeOnly
   if (isInBrowser && !PAGE.test(target)) return `${specifier}: the page imports nothing of the process`
   return undefined

@@ -77,6 +77,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function valueToText(value: unknown, unit: string | undefined): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'none'
   if (Array.isArray(value)) return value.map((item) => valueToText(item, unit)).join(', ')
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return `\`${text}\`${unit === 'ms' || unit === 's' ? ` ${unit}` : ''}`

@@ -1,6 +1,9 @@
 import type { ChatAnswer, ChatMessage, ToolCall } from '@surefoot/protocol'
 
-import type { Delta, Final } from './service.ts'
+import type { Delta, Final, How } from './service.ts'
+
+/** What Surefoot says of an answer beside what the model said. */
+type CameAbout = Pick<ChatAnswer, 'id' | 'attempts' | 'resumed'> & Partial<How> & { readonly backend: string }
 
 /** Puts an answer together while its pieces pass by. */
 export class AnswerBuilder {
@@ -20,13 +23,20 @@ export class AnswerBuilder {
   }
 
   /** The whole answer, once the terminal marker is here. */
-  finish(final: Final, how: Pick<ChatAnswer, 'id' | 'attempts' | 'backend' | 'resumed'>): ChatAnswer {
+  finish(final: Final, { backend, ...how }: CameAbout): ChatAnswer {
     const message: ChatMessage = {
       ...final.chunk.message,
       content: this.#text,
       ...(this.#thinking !== undefined && { thinking: this.#thinking }),
       ...(this.#toolCalls !== undefined && { tool_calls: this.#toolCalls }),
     }
-    return { ...final.chunk, message, done: true, ...how, served: 'model' }
+    return {
+      ...final.chunk,
+      message,
+      done: true,
+      served: 'model',
+      ...how,
+      ...(backend !== '' && { backend }),
+    }
   }
 }

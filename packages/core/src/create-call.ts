@@ -3,7 +3,6 @@ import type { CallOptions, ChatInput, ChatMessage, ChatRequest, Priority } from 
 
 import { canonicalModel } from './backends/model-lists.ts'
 import type { Config } from './config/config.ts'
-import type { LoadOptions } from './load-options.ts'
 import type { Call } from './service.ts'
 
 /** The longest name of a model, as in a chat body. */
@@ -19,35 +18,31 @@ const PRIORITIES: readonly unknown[] = ['critical', 'high', 'normal', 'low'] sat
  *
  * @throws SurefootError `INVALID_REQUEST` with one readable sentence.
  */
-export function createCall(
-  input: ChatInput,
-  options: CallOptions,
-  config: Config,
-  loadOptions: Pick<LoadOptions, 'unify'>,
-): Call {
+export function createCall(input: ChatInput, options: CallOptions, config: Config): Call {
   checkOptions(options)
   const asked = typeof input === 'string' ? fromText(input, options, config) : checked(input)
   const model = options.model ?? asked.model ?? config.model
   const named =
     options.temperature === undefined ? asked.options : { ...asked.options, temperature: options.temperature }
-  const unified = loadOptions.unify(canonicalModel(model), named)
   const request: ChatRequest = {
     ...asked,
     model,
     messages: withSystem(asked.messages, options.system),
-    ...(unified !== undefined && { options: unified }),
+    ...(named !== undefined && { options: named }),
     stream: true,
   }
+  const affinityKey = options.affinityKey ?? beginningOf(request.messages)
   return {
     kind: 'chat',
     model: canonicalModel(model),
     request,
-    body: printed(request),
     buffered: options.buffered ?? false,
     priority: options.priority,
     tenant: options.tenant,
     resume: options.resume,
-    affinityKey: options.affinityKey ?? beginningOf(request.messages),
+    cache: options.cache,
+    stickyKey: options.stickyKey ?? options.tenant ?? affinityKey,
+    affinityKey,
     promptLength: request.messages.reduce((sum, { content }) => sum + content.length, 0),
   }
 }
@@ -63,14 +58,6 @@ function beginningOf(messages: readonly ChatMessage[]): string {
     if (role === 'user' || beginning.length > LONGEST_BEGINNING) break
   }
   return beginning.slice(0, LONGEST_BEGINNING)
-}
-
-function printed(request: ChatRequest): Buffer {
-  try {
-    return Buffer.from(JSON.stringify(request))
-  } catch {
-    throw invalid('The request holds something that cannot be written as JSON.')
-  }
 }
 
 function fromText(text: string, options: CallOptions, config: Config): ChatRequest {
@@ -102,7 +89,7 @@ export function isObject(value: unknown): value is object {
 
 function checkOptions(options: CallOptions): void {
   if (!isObject(options)) throw invalid('The options must be an object.')
-  const { system, temperature, model, deadlineMs, signal, priority, resume } = options
+  const { system, temperature, model, deadlineMs, signal, priority, resume, cache } = options
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal must be an AbortSignal.')
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
   if (model !== undefined && (typeof model !== 'string' || model.trim() === '')) {
@@ -121,7 +108,8 @@ function checkOptions(options: CallOptions): void {
     throw invalid('priority must be critical, high, normal or low.')
   }
   if (resume !== undefined && typeof resume !== 'boolean') throw invalid('resume must be true or false.')
-  for (const name of ['tenant', 'affinityKey'] as const) {
+  if (cache !== undefined && typeof cache !== 'boolean') throw invalid('cache must be true or false.')
+  for (const name of ['tenant', 'affinityKey', 'stickyKey'] as const) {
     const key = options[name]
     if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > LONGEST_KEY)) {
       throw invalid(`${name} must be a text of 1 to ${LONGEST_KEY} characters.`)

@@ -1,4 +1,5 @@
 export type { Config, LogLevel, PresetName, SurefootConfig } from './config/config.ts'
+export type { Experiment, ExperimentInput, Shadow, Variant } from './config/experiment.ts'
 export { readConfig } from './config/read-config.ts'
 export { SETTINGS } from './config/settings.ts'
 export { createSurefoot } from './surefoot.ts'

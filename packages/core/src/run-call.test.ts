@@ -6,7 +6,6 @@ import { createVirtualTime } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
 import { readConfig } from './config/read-config.ts'
-import { LoadOptions } from './load-options.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
 import { classify } from './outcome/classify.ts'
 import { runCall } from './run-call.ts'
@@ -63,7 +62,6 @@ function createRig(stack: Service, admit: () => void = () => {}) {
     seen,
     start(input: ChatInput = 'What is water?', options: CallOptions = {}) {
       return runCall(input, options, {
-        loadOptions: new LoadOptions(),
         stack: watched,
         config: readConfig(),
         runtime: time,

@@ -4,7 +4,6 @@ import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } fr
 import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
 import { createCall, isObject, isSignal } from './create-call.ts'
-import type { LoadOptions } from './load-options.ts'
 import { AttemptFailure } from './outcome/attempt-failure.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -14,8 +13,6 @@ import type { CallContext, CallEnd, Final, Service } from './service.ts'
 export interface RunCallDeps {
   readonly stack: Service
   readonly config: Config
-  /** One set of load-relevant options for all calls of a model. */
-  readonly loadOptions: LoadOptions
   readonly runtime: Runtime
   readonly createId: () => string
   /** Throws when no new calls are taken. */
@@ -48,7 +45,7 @@ export function runCall(
   const execute = async (sink: RunSink): Promise<ChatAnswer> => {
     deps.admit()
     callerSignal?.throwIfAborted()
-    const call = createCall(input, given, config, deps.loadOptions)
+    const call = createCall(input, given, config)
     callerSignal?.addEventListener('abort', onCallerAbort, { once: true })
     const startedAtMs = runtime.clock.monotonicMs()
     const context: CallContext = {
@@ -69,11 +66,11 @@ export function runCall(
       },
       defer: (cleanup) => cleanups.push(cleanup),
     }
-    const { body, backend } = await deps.stack(call, context)
+    const { body, backend, how } = await deps.stack(call, context)
     for (;;) {
       const { value, done } = await body.next()
       if (done === true) {
-        const answer = builder.finish(value, { id, attempts, backend: resumedOn ?? backend, resumed })
+        const answer = builder.finish(value, { id, attempts, backend: resumedOn ?? backend, resumed, ...how })
         sink.emit(new WireFinish(answer, call.buffered ? undefined : value))
         return answer
       }

@@ -9,6 +9,7 @@ import type {
   Priority,
   QueuedEvent,
   ResumedEvent,
+  Served,
   SurefootError,
 } from '@surefoot/protocol'
 
@@ -20,8 +21,8 @@ export interface Call {
   readonly kind: 'chat' | 'generate' | 'embed'
   readonly model: string
   readonly request: ChatRequest
-  /** The request as it goes to a backend: always streamed, printed once. */
-  readonly body: Buffer
+  /** The request as it goes to a backend: always streamed, printed once; set by `prepare`, for `transport` alone. */
+  readonly body?: Buffer | undefined
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */
   readonly buffered: boolean
   /** @default 'normal' */
@@ -34,6 +35,19 @@ export interface Call {
   readonly promptLength?: number | undefined
   /** Whether a broken stream may be gone on from; absent: as configured. */
   readonly resume?: boolean | undefined
+  /** Whether it may be answered from the cache and kept there; absent: if it is deterministic. */
+  readonly cache?: boolean | undefined
+  /** Who stays with one variant of an experiment. */
+  readonly stickyKey?: string | undefined
+}
+
+/** What a call may take; of a run that several calls have joined the most generous of theirs. */
+export interface Terms {
+  /** On the monotonic clock. */
+  readonly deadlineAtMs: number
+  readonly priority: Priority
+  /** Calls back when they have become more generous, until the returned function is called. */
+  onChange(listener: () => void): () => void
 }
 
 /** The half of an answer that its caller has already, and what must be known to go on from it. */
@@ -72,6 +86,13 @@ export interface CallContext {
   readonly startedAtMs?: number
   /** On the monotonic clock; nothing starts that cannot end before it. */
   readonly deadlineAtMs: number
+  /** In the place of the call's own deadline and priority, where others have joined it; set by `cache`. */
+  readonly terms?: Terms | undefined
+  /**
+   * There is another way to answer: this one is given up as soon as no backend is usable, or the expected wait for a slot is
+   * longer than that. Set by `degrade`, for all models but the last.
+   */
+  readonly patienceMs?: number | undefined
   /** Which try this is, 1-based; counted by `retry`. */
   readonly attempt: number
   /** Why the one before it ended. */
@@ -115,12 +136,26 @@ export interface Final {
   readonly chunk: ChatChunk
 }
 
+/** How an answer came about. */
+export interface How {
+  readonly served: Served
+  /** Why the model that was asked for did not answer. */
+  readonly reason?: ErrorCode | undefined
+  /** Epoch milliseconds at which a model wrote it; of an answer from the cache. */
+  readonly cachedAtMs?: number | undefined
+  /** The arm of an experiment, as `experiment/variant`. */
+  readonly variant?: string | undefined
+}
+
 /**
  * A promise kept: the first token is in hand. The body yields deltas, returns the terminal marker, or throws the
  * classified failure; `return()` gives everything back at once.
  */
 export interface Reply {
+  /** Empty when none took part. */
   readonly backend: string
+  /** Absent when the model that was asked for answers. */
+  readonly how?: How | undefined
   readonly body: AsyncGenerator<Delta, Final, void>
 }
 

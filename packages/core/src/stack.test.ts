@@ -25,8 +25,24 @@ describe('the stack', () => {
       dispatch: named('dispatch'),
       hedge: named('hedge'),
       deadline: named('deadline'),
+      cache: named('cache'),
+      prepare: named('prepare'),
+      degrade: named('degrade'),
+      experiment: named('experiment'),
     })
     expect(await stack({} as Call, {} as CallContext)).toBe(reply)
-    expect(passed).toEqual(['observe', 'deadline', 'resume', 'retry', 'hedge', 'dispatch', 'transport'])
+    expect(passed).toEqual([
+      'observe',
+      'deadline',
+      'degrade',
+      'experiment',
+      'prepare',
+      'cache',
+      'resume',
+      'retry',
+      'hedge',
+      'dispatch',
+      'transport',
+    ])
   })
 })

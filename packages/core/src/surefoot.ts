@@ -9,35 +9,23 @@ import { stateForPeople } from './backends/backend-state.ts'
 import { Continuations } from './backends/continuations.ts'
 import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
-import { hedgeGuards } from './backends/hedge-guards.ts'
 import { createMember } from './backends/member.ts'
-import { lookIntoMemory } from './backends/memory-look.ts'
-import { createAwaitReturn } from './backends/returns.ts'
 import { Roster } from './backends/roster.ts'
+import { buildStack } from './build-stack.ts'
 import type { SurefootConfig } from './config/config.ts'
 import { readBackends, readConfig } from './config/read-config.ts'
 import type { Connect } from './connection.ts'
 import { healthReport, modelInfos } from './health-report.ts'
-import { createDeadline } from './layers/deadline.ts'
-import { createDispatch } from './layers/dispatch/dispatch.ts'
 import { Dispatcher } from './layers/dispatch/dispatcher.ts'
-import { createHedge } from './layers/hedge/hedge.ts'
-import { createObserve } from './layers/observe.ts'
-import { createResume } from './layers/resume/resume.ts'
-import { RetryBudget } from './layers/retry/budget.ts'
-import { createRetry } from './layers/retry/retry.ts'
 import { LoadOptions } from './load-options.ts'
-import { Crashes } from './outcome/crashes.ts'
 import { runCall } from './run-call.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { systemRuntime } from './runtime/system.ts'
-import { createStack } from './stack.ts'
 import { logTelemetry } from './telemetry/log.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 import { connect as connectByUndici } from './transports/connect.ts'
-import { createOllamaTransport } from './transports/ollama.ts'
 import { resolve as resolveBySystem } from './transports/resolve.ts'
 
 /** What can be put in the place of the real things. */
@@ -111,52 +99,12 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const discovery = new Discovery({ resolve, runtime, onFound: (urls) => roster.set(urls) })
   discovery.set(config.backends)
 
-  const isNowhere = (model: string): boolean =>
-    roster.members.length > 0 && roster.members.every(({ health }) => health.lacks(model))
-  const ensureInstalled = (model: string): Promise<void> | undefined => {
-    if (!isNowhere(model)) return undefined
-    return Promise.all(roster.members.map(({ health }) => health.recheck())).then(() => {
-      if (!isNowhere(model)) return
-      throw new SurefootError({
-        code: 'MODEL_NOT_FOUND',
-        message: `Model ${model} not found. Run: ollama pull ${model}`,
-      })
-    })
-  }
   const continuations = new Continuations({
     runtime,
     provables: () => roster.members.map(({ provable }) => provable),
     isBusy: isWaitedFor,
   })
-  const budget = new RetryBudget(config.retryBudget)
-  const stack = createStack({
-    observe: createObserve(runtime, telemetry),
-    deadline: createDeadline(runtime),
-    resume: createResume(config, {
-      runtime,
-      telemetry,
-      going: continuations,
-      takeBudget: (tenant) => budget.takeForResume(tenant),
-    }),
-    retry: createRetry(config, {
-      runtime,
-      telemetry,
-      hasOther,
-      budget,
-      awaitReturn: config.earlyClose && config.promptRetry ? createAwaitReturn(roster) : undefined,
-    }),
-    hedge: createHedge(config, { runtime, telemetry, ...hedgeGuards(roster, runtime.clock) }),
-    dispatch: createDispatch(dispatcher, ensureInstalled, continuations),
-    transport: createOllamaTransport({
-      config,
-      runtime,
-      telemetry,
-      connectionOf: (backend) => roster.of(backend).connection,
-      judge: new Crashes(runtime.clock).judge,
-      lookIntoMemory: ({ backend, model }) =>
-        lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),
-    }),
-  })
+  const stack = buildStack({ config, runtime, telemetry, roster, dispatcher, loadOptions, continuations })
 
   const running = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
@@ -170,7 +118,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     }
   }
   const run: Surefoot['run'] = (input, options = {}): Run => {
-    const started = runCall(input, options, { stack, config, runtime, loadOptions, createId, admit })
+    const started = runCall(input, options, { stack, config, runtime, createId, admit })
     const ended = started.ended.finally(() => running.delete(ended))
     running.add(ended)
     return started.run
@@ -220,6 +168,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
         attempts: { ...backend.attempts },
         ...(health.last !== undefined && { health: health.last }),
       })),
+    experiments: async () => [],
+    feedback: async () => false,
     drain: (url) => {
       roster.named(url).backend.draining = true
     },

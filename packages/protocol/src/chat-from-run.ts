@@ -1,3 +1,4 @@
+import { answerToChunk } from './chat.ts'
 import type { ChatAnswer, ChatChunk, ChatInput, ChatRequest } from './chat.ts'
 import type { DeltaEvent } from './events.ts'
 import type { CallOptions, ChatStream, Run, Surefoot } from './surefoot.ts'
@@ -58,7 +59,7 @@ async function* chunksOf(run: Run, asked: string): AsyncGenerator<ChatChunk, voi
       shown = true
       yield line
     } else if (event.type === 'finish') {
-      const { id: _, served, attempts, resumed, backend, reason, ...line } = event.answer
+      const line = answerToChunk(event.answer)
       // A buffered run has no deltas: then the whole message is the first and only line before the last.
       if (!shown) yield { model: line.model, created_at: line.created_at, message: line.message, done: false }
       yield { ...line, message: { role: line.message.role, content: '' } }

@@ -97,7 +97,7 @@ export interface ChatChunk extends ChatStatistics {
 /** How an answer came about. */
 export type Served = 'model' | 'cache' | 'degraded' | 'fallback'
 
-/** A whole answer: Ollama's fields, and how it came about. */
+/** A whole answer: Ollama's fields, and how it came about; {@link answerToChunk} leaves only the first. */
 export interface ChatAnswer extends ChatChunk {
   readonly done: true
   /** The id of the run that made it. */
@@ -106,10 +106,30 @@ export interface ChatAnswer extends ChatChunk {
   readonly served: Served
   /** Why it was not served by the model; an error code. */
   readonly reason?: string | undefined
+  /** The arm of an experiment that answered, as `experiment/variant`; absent where the call took part in none. */
+  readonly variant?: string | undefined
+  /** Epoch milliseconds at which a model wrote it; only where it comes from the cache. */
+  readonly cachedAtMs?: number | undefined
   /** How many attempts it took, the first included. 0 when no backend was asked. */
   readonly attempts: number
   /** How many times a broken stream was continued. */
   readonly resumed: number
   /** The backend that ended it, as its URL without credentials. */
   readonly backend?: string | undefined
+}
+
+/** Ollama's own fields of an answer, without those that Surefoot adds. */
+export function answerToChunk(answer: ChatAnswer): ChatChunk {
+  const {
+    id: _id,
+    served: _served,
+    reason: _reason,
+    variant: _variant,
+    cachedAtMs: _cachedAtMs,
+    attempts: _attempts,
+    resumed: _resumed,
+    backend: _backend,
+    ...chunk
+  } = answer
+  return chunk
 }

@@ -16,6 +16,10 @@ export interface SurefootErrorFields {
   readonly attempts?: number | undefined
   /** After how many milliseconds asking again makes sense. */
   readonly retryAfterMs?: number | undefined
+  /** `CONTEXT_OVERFLOW`: tokens of the prompt, where they were counted or can be estimated. */
+  readonly neededTokens?: number | undefined
+  /** `CONTEXT_OVERFLOW`: tokens there is room for. */
+  readonly availableTokens?: number | undefined
   /** The text that had arrived before a stream broke; only where the caller has received it anyway. */
   readonly partial?: string | undefined
 }
@@ -31,6 +35,8 @@ export class SurefootError extends Error {
   readonly backend?: string | undefined
   readonly attempts?: number | undefined
   readonly retryAfterMs?: number | undefined
+  readonly neededTokens?: number | undefined
+  readonly availableTokens?: number | undefined
   readonly partial?: string | undefined
 
   constructor(fields: SurefootErrorFields, options?: ErrorOptions) {
@@ -41,6 +47,8 @@ export class SurefootError extends Error {
     this.backend = fields.backend
     this.attempts = fields.attempts
     this.retryAfterMs = fields.retryAfterMs
+    this.neededTokens = fields.neededTokens
+    this.availableTokens = fields.availableTokens
     this.partial = fields.partial
     Object.defineProperty(this, BRAND, { value: true })
   }
@@ -76,6 +84,8 @@ export class SurefootError extends Error {
       ...(this.backend !== undefined && { backend: this.backend }),
       ...(this.attempts !== undefined && { attempts: this.attempts }),
       ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
+      ...(this.neededTokens !== undefined && { neededTokens: this.neededTokens }),
+      ...(this.availableTokens !== undefined && { availableTokens: this.availableTokens }),
       ...(this.partial !== undefined && { partial: this.partial }),
     }
   }
@@ -96,6 +106,8 @@ export function surefootErrorFromJson(value: unknown): SurefootError | undefined
     backend: text('backend'),
     attempts: number('attempts'),
     retryAfterMs: number('retryAfterMs'),
+    neededTokens: number('neededTokens'),
+    availableTokens: number('availableTokens'),
     partial: text('partial'),
   })
 }

@@ -1,4 +1,4 @@
-export { chatRequestSchema } from './chat.ts'
+export { answerToChunk, chatRequestSchema } from './chat.ts'
 export type {
   ChatAnswer,
   ChatChunk,
@@ -23,6 +23,7 @@ export type {
   ResumedEvent,
   RunEvent,
 } from './events.ts'
+export type { Estimate, ExperimentReport, VariantReport } from './experiments.ts'
 export { createRun, isRunId } from './run.ts'
 export type { RunSink } from './run.ts'
 export { sentenceFromIssues } from './sentence.ts'

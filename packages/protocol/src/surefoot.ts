@@ -1,5 +1,6 @@
 import type { ChatAnswer, ChatChunk, ChatInput, ChatRequest } from './chat.ts'
 import type { RunEvent } from './events.ts'
+import type { ExperimentReport } from './experiments.ts'
 import type { BackendStatus, HealthReport, ModelInfo } from './status.ts'
 
 /** How important a call is; calls that wait for a slot go in this order. */
@@ -26,6 +27,16 @@ export interface CallOptions {
    * conversation. @default the beginning of the conversation itself
    */
   readonly affinityKey?: string | undefined
+  /**
+   * Who stays with one variant of an experiment: calls with one key all get the same.
+   * @default `tenant`, else `affinityKey`, else the beginning of the conversation
+   */
+  readonly stickyKey?: string | undefined
+  /**
+   * Whether an answer to the same question may be taken from the cache and kept there; only where a cache is configured.
+   * @default true for deterministic calls (temperature 0, or a seed), false for others
+   */
+  readonly cache?: boolean | undefined
   /** The id of the run, a UUID: it is then the same on both sides of a wire. @default a new one */
   readonly runId?: string | undefined
   /**
@@ -74,6 +85,14 @@ export interface Surefoot extends AsyncDisposable {
   models(options?: { readonly signal?: AbortSignal | undefined }): Promise<ModelInfo[]>
   /** Every backend's state now; asks no backend. */
   backends(options?: { readonly signal?: AbortSignal | undefined }): Promise<BackendStatus[]>
+  /** What is known of the configured experiments; asks no backend. */
+  experiments(options?: { readonly signal?: AbortSignal | undefined }): Promise<ExperimentReport[]>
+  /**
+   * A person's judgement of an answer, by the id of its run; a second one replaces the first.
+   *
+   * @returns false when the run took part in no experiment, or too long ago.
+   */
+  feedback(runId: string, isGood: boolean, options?: { readonly signal?: AbortSignal | undefined }): Promise<boolean>
   /** Takes no new calls, lets the running ones end, then closes its sockets. */
   close(): Promise<void>
 }

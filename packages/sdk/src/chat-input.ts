@@ -15,11 +15,24 @@ const PRIORITIES: readonly unknown[] = ['critical', 'high', 'normal', 'low'] sat
  */
 export function inputToWire(input: ChatInput, options: CallOptions): ChatStreamProcedureInput {
   checkOptions(options)
-  const { system, temperature, model, buffered, resume, priority, tenant, affinityKey, runId } = options
+  const { system, temperature, model, buffered, resume, cache, priority, tenant, affinityKey, stickyKey, runId } =
+    options
   // Infinity has no form in JSON.
   const deadlineMs = options.deadlineMs === Infinity ? Number.MAX_SAFE_INTEGER : options.deadlineMs
   // JSON drops what is undefined, so what was not said is not sent.
-  const said = { system, temperature, deadlineMs, buffered, resume, priority, tenant, affinityKey, runId }
+  const said = {
+    system,
+    temperature,
+    deadlineMs,
+    buffered,
+    resume,
+    cache,
+    priority,
+    tenant,
+    affinityKey,
+    stickyKey,
+    runId,
+  }
   if (typeof input === 'string') {
     if (input.trim() === '') throw invalid('The message must not be empty.')
     return { message: input, model, ...said }
@@ -47,7 +60,7 @@ function checkPrintable(wire: object): void {
 }
 
 function checkOptions(options: CallOptions): void {
-  const { system, temperature, model, deadlineMs, buffered, resume, signal, priority } = options
+  const { system, temperature, model, deadlineMs, buffered, resume, cache, signal, priority } = options
   if (system !== undefined && typeof system !== 'string') throw invalid('system must be a string.')
   if (model !== undefined && !(typeof model === 'string' && model.trim() !== '' && model.length <= MAX_MODEL_CHARS)) {
     throw invalid(`model must be a name of 1 to ${MAX_MODEL_CHARS} characters.`)
@@ -60,10 +73,11 @@ function checkOptions(options: CallOptions): void {
   }
   if (buffered !== undefined && typeof buffered !== 'boolean') throw invalid('buffered must be true or false.')
   if (resume !== undefined && typeof resume !== 'boolean') throw invalid('resume must be true or false.')
+  if (cache !== undefined && typeof cache !== 'boolean') throw invalid('cache must be true or false.')
   if (priority !== undefined && !PRIORITIES.includes(priority)) {
     throw invalid('priority must be critical, high, normal or low.')
   }
-  for (const name of ['tenant', 'affinityKey'] as const) {
+  for (const name of ['tenant', 'affinityKey', 'stickyKey'] as const) {
     const key = options[name]
     if (key !== undefined && !(typeof key === 'string' && key !== '' && key.length <= MAX_KEY_CHARS)) {
       throw invalid(`${name} must be a text of 1 to ${MAX_KEY_CHARS} characters.`)

@@ -1,5 +1,5 @@
 import { createChat, SurefootError } from '@surefoot/protocol'
-import type { BackendStatus, HealthReport, ModelInfo, Surefoot } from '@surefoot/protocol'
+import type { BackendStatus, ExperimentReport, HealthReport, ModelInfo, Surefoot } from '@surefoot/protocol'
 
 import { createConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
@@ -68,6 +68,9 @@ export function createClient(options: ClientOptions): Surefoot {
       query<HealthReport>(signal, (client) => client.health.query(force === undefined ? undefined : { force })),
     models: ({ signal } = {}) => query<ModelInfo[]>(signal, (client) => client.models.query()),
     backends: ({ signal } = {}) => query<BackendStatus[]>(signal, (client) => client.backends.query()),
+    experiments: ({ signal } = {}) => query<ExperimentReport[]>(signal, (client) => client.experiments.query()),
+    feedback: (runId, isGood, { signal } = {}) =>
+      query<boolean>(signal, (client) => client.feedback.mutate({ runId, isGood })),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -50,6 +50,8 @@ export function createFakeSurefoot(script: Script = echo): FakeSurefoot {
     health: async () => HEALTH,
     models: async () => [],
     backends: async () => [],
+    experiments: async () => [],
+    feedback: async () => false,
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   }

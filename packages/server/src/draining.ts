@@ -34,6 +34,8 @@ export function createDrainable(inner: Surefoot): DrainableSurefoot {
       health: (options) => inner.health(options),
       models: (options) => inner.models(options),
       backends: (options) => inner.backends(options),
+      experiments: (options) => inner.experiments(options),
+      feedback: (runId, isGood, options) => inner.feedback(runId, isGood, options),
       close: () => inner.close(),
       [Symbol.asyncDispose]: () => inner.close(),
     },

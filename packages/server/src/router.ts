@@ -1,6 +1,7 @@
 import { inputToCall, parseChatInput, parseChatStreamInput } from './trpc/chat-input.ts'
 import { drainsOf, parseDrainInput } from './trpc/drain-input.ts'
 import { errorToTrpcError } from './trpc/error-shape.ts'
+import { feedbackInputSchema } from './trpc/feedback-input.ts'
 import { healthInputSchema } from './trpc/health-input.ts'
 import { createCallerFactory, procedure, router } from './trpc/init.ts'
 import { eventToWire } from './trpc/wire-event.ts'
@@ -42,6 +43,14 @@ const appRouter = router({
 
   /** Every backend's state now; asks no backend. */
   backends: procedure.query(async ({ ctx, signal }) => await ctx.surefoot.backends({ signal })),
+
+  /** What is known of the configured experiments; asks no backend. */
+  experiments: procedure.query(async ({ ctx, signal }) => await ctx.surefoot.experiments({ signal })),
+
+  /** A person's judgement of an answer; false when its run took part in no experiment, or too long ago. */
+  feedback: procedure
+    .input(feedbackInputSchema)
+    .mutation(async ({ ctx, input, signal }) => await ctx.surefoot.feedback(input.runId, input.isGood, { signal })),
 
   /** Takes a backend out: no new call goes there, the running ones end. */
   drain: procedure.input(parseDrainInput).mutation(({ ctx, input }) => drainsOf(ctx).drain(input.url)),

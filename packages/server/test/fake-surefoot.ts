@@ -46,6 +46,8 @@ export function createFakeSurefoot(script: Script = say('Water ', 'is wet.')): F
       },
     ],
     backends: async () => [],
+    experiments: async () => [],
+    feedback: async () => false,
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }

@@ -1,3 +1,5 @@
+import type { Experiment, ExperimentInput } from './experiment.ts'
+
 /** The level from which log records are written. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
@@ -34,10 +36,25 @@ export interface Config {
   readonly breakerOpenMs: number
   readonly earlyClose: boolean
   readonly healthTtlMs: number
+  readonly contextGuard: boolean
+  readonly maxContext: number
+  readonly degradeModels: readonly string[]
+  readonly degradeToCache: boolean
+  readonly localModel: string | undefined
+  readonly fallbackMessage: string | undefined
+  readonly patienceMs: number
+  readonly cache: boolean
+  readonly cacheMaxBytes: number
+  readonly cacheTtlMs: number
+  readonly cacheStaleMs: number
+  readonly redisUrl: string | undefined
+  readonly experiments: readonly Experiment[]
 }
 
-/** What may be given to `createSurefoot`: any part of it; `backends` also as one string, comma-separated. */
-export interface SurefootConfig extends Partial<Omit<Config, 'backends'>> {
+/** What may be given to `createSurefoot`: any part of it; the lists also as one string, comma-separated. */
+export interface SurefootConfig extends Partial<Omit<Config, 'backends' | 'degradeModels' | 'experiments'>> {
   readonly backends?: string | readonly string[]
+  readonly degradeModels?: string | readonly string[]
+  readonly experiments?: readonly ExperimentInput[]
   readonly preset?: PresetName
 }

@@ -84,6 +84,7 @@ describe('the presets', () => {
       earlyClose: false,
       slots: 1,
       deadlineMs: 60_000,
+      maxContext: 0,
     })
   })
 
@@ -121,6 +122,28 @@ describe('the variables', () => {
     ['OLLAMA_NUM_PARALLEL', '4', { slots: 4 }],
     ['OLLAMA_NUM_PARALLEL', '0', { slots: 'auto' }],
     ['OLLAMA_NUM_PARALLEL', ' Auto ', { slots: 'auto' }],
+    ['SUREFOOT_CACHE', 'true', { cache: true }],
+    ['SUREFOOT_DEGRADE_MODELS', 'qwen3:8b, llama3.2:1b', { degradeModels: ['qwen3:8b', 'llama3.2:1b'] }],
+    ['SUREFOOT_DEGRADE_TO_CACHE', '1', { degradeToCache: true }],
+    ['SUREFOOT_LOCAL_MODEL', '/models/tiny.gguf', { localModel: '/models/tiny.gguf' }],
+    ['SUREFOOT_FALLBACK_MESSAGE', 'Please ask me later.', { fallbackMessage: 'Please ask me later.' }],
+    ['SUREFOOT_REDIS_URL', 'redis://127.0.0.1:6379', { redisUrl: 'redis://127.0.0.1:6379' }],
+    [
+      'SUREFOOT_EXPERIMENTS',
+      '[{"name":"small","variants":[{"model":"a"},{"name":"b","model":"a","weight":3}]}]',
+      {
+        experiments: [
+          {
+            name: 'small',
+            goal: 'success',
+            variants: [
+              { name: 'a', model: 'a', weight: 1 },
+              { name: 'b', model: 'a', weight: 3 },
+            ],
+          },
+        ],
+      },
+    ],
     ['LOG_LEVEL', 'DEBUG', { logLevel: 'debug' }],
     ['LOG_LEVEL', 'warning', { logLevel: 'warn' }],
     ['LOG_LEVEL', 'CRITICAL', { logLevel: 'fatal' }],
@@ -139,6 +162,13 @@ describe('the variables', () => {
       'OLLAMA_POOL_CONNECTIONS',
       'OLLAMA_POOL_MAXSIZE',
       'OLLAMA_TIMEOUT',
+      'SUREFOOT_CACHE',
+      'SUREFOOT_DEGRADE_MODELS',
+      'SUREFOOT_DEGRADE_TO_CACHE',
+      'SUREFOOT_EXPERIMENTS',
+      'SUREFOOT_FALLBACK_MESSAGE',
+      'SUREFOOT_LOCAL_MODEL',
+      'SUREFOOT_REDIS_URL',
     ])
   })
 
@@ -156,6 +186,13 @@ describe('the variables', () => {
     ['OLLAMA_POOL_CONNECTIONS', '-1', 'a whole number from 1 to 1000'],
     ['OLLAMA_POOL_MAXSIZE', '0', 'a whole number from 1 to 1000'],
     ['OLLAMA_NUM_PARALLEL', '-1', 'a whole number from 1 to 1000, or auto'],
+    ['SUREFOOT_LOCAL_MODEL', '/models/tiny.bin', 'the path of a GGUF file'],
+    ['SUREFOOT_REDIS_URL', 'http://127.0.0.1', 'a redis:// or rediss:// URL'],
+    [
+      'SUREFOOT_EXPERIMENTS',
+      'a,b',
+      'a list of experiments, each with a name and at least two variants that have names of their own',
+    ],
     ['LOG_LEVEL', 'loud', 'one of trace, debug, info, warn, error, fatal, silent'],
   ])('%s=%s is refused with its name, its value and what is allowed', (name, text, range) => {
     const error = refusal({}, { [name]: text })

@@ -2,10 +2,12 @@ import { SurefootError } from '@surefoot/protocol'
 
 import type { Config, PresetName, SurefootConfig } from './config.ts'
 import { SETTINGS_BY_NAME } from './settings.ts'
-import type { Setting } from './settings.ts'
+import type { Setting } from './setting.ts'
 
 /** The variable that chooses the preset. */
 const PRESET_ENV = 'SUREFOOT_PRESET'
+/** Settings that may be given as one text with commas. */
+const LISTS: ReadonlySet<string> = new Set<keyof Config>(['backends', 'degradeModels'])
 const PRESETS: readonly PresetName[] = ['development', 'production', 'guide']
 
 /**
@@ -57,7 +59,7 @@ function valueOf(
     return Object.hasOwn(presets, preset) ? presets[preset] : setting.default
   }
   const raw = given === undefined ? setting.fromEnv(text as string) : given
-  const parsed = setting.schema.safeParse(name === 'backends' ? listOf(raw) : raw)
+  const parsed = setting.schema.safeParse(LISTS.has(name) ? listOf(raw) : raw)
   if (parsed.success) return parsed.data
   throw given === undefined
     ? invalid(setting.env as string, text, setting.range)

@@ -1,53 +1,10 @@
 import { z } from 'zod'
 
-import type { Config, PresetName } from './config.ts'
+import type { Config } from './config.ts'
 import { backendName, backendTargetSchema } from './backend-url.ts'
-
-/** One setting, once: its form, default, range, unit, variable and meaning. The reference page is generated from it. */
-export interface Setting {
-  readonly description: string
-  /** The environment variable, the guide's where the guide has one. */
-  readonly env?: string
-  readonly unit?: 'ms' | 's' | 'ratio'
-  /** The allowed values in words, for the reference and for error messages. */
-  readonly range: string
-  /** The same for a value given in code, where its unit is another one there. */
-  readonly rangeInCode?: string
-  readonly default: unknown
-  readonly presets?: Partial<Record<PresetName, unknown>>
-  readonly schema: z.ZodType
-  /** Turns the variable's text into a value; what it cannot turn it hands on for the schema to refuse. */
-  readonly fromEnv: (text: string) => unknown
-}
-
-type Rest = Pick<Setting, 'description' | 'default'> & Partial<Pick<Setting, 'env' | 'presets' | 'unit'>>
-
-const envNumber = (text: string): unknown => (text.trim() === '' ? text : Number(text))
-
-function whole(min: number, max: number, rest: Rest): Setting {
-  const schema = z.number().int().min(min).max(max)
-  return { ...rest, range: `a whole number from ${min} to ${max}`, schema, fromEnv: envNumber }
-}
-
-function decimal(min: number, max: number, rest: Rest): Setting {
-  return { ...rest, range: `a number from ${min} to ${max}`, schema: z.number().min(min).max(max), fromEnv: envNumber }
-}
-
-/** Milliseconds in code; in the environment seconds, as the guide writes them. */
-function duration(minMs: number, maxMs: number, rest: Rest): Setting {
-  const range = `a duration from ${minMs / 1000} to ${maxMs / 1000} seconds`
-  const fromEnv = (text: string): unknown => {
-    const seconds = envNumber(text)
-    return typeof seconds === 'number' ? seconds * 1000 : seconds
-  }
-  const rangeInCode = `a number of milliseconds from ${minMs} to ${maxMs}`
-  return { unit: 'ms', ...rest, range, rangeInCode, schema: z.number().min(minMs).max(maxMs), fromEnv }
-}
-
-function flag(rest: Rest): Setting {
-  const values: Record<string, boolean> = { true: true, '1': true, false: false, '0': false }
-  return { ...rest, range: 'true or false', schema: z.boolean(), fromEnv: (text) => values[text.toLowerCase()] ?? text }
-}
+import { experimentsSchema } from './experiment.ts'
+import { decimal, duration, envNumber, flag, optionalText, whole } from './setting.ts'
+import type { Setting } from './setting.ts'
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 /** The names Python's logging gives to levels that pino calls otherwise; the guide's LOG_LEVEL is Python's. */
@@ -209,6 +166,84 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
     description: 'How long a health answer is served from the cache.',
     default: 30_000,
   }),
+  contextGuard: flag({
+    description:
+      'Whether a prompt that is longer than the context is refused (or given a larger one), and never cut in silence.',
+    default: true,
+  }),
+  maxContext: whole(0, 10_000_000, {
+    description:
+      'The largest context, in tokens, that Surefoot chooses by itself for a prompt that needs more than there is; a larger one costs memory and one reload. 0: it chooses none.',
+    default: 16_384,
+    presets: { guide: 0 },
+  }),
+  degradeModels: {
+    env: 'SUREFOOT_DEGRADE_MODELS',
+    description: 'Models that answer, in this order, when the one that was asked for cannot.',
+    range: 'up to 8 names of models, separated by commas',
+    default: [],
+    schema: z.array(z.string().regex(/^\S{1,256}$/)).max(8),
+    fromEnv: (text) => text,
+  },
+  degradeToCache: flag({
+    env: 'SUREFOOT_DEGRADE_TO_CACHE',
+    description:
+      'Whether an older answer to the same question is given when no model can answer. Every whole answer is then kept for that.',
+    default: false,
+  }),
+  localModel: optionalText('the path of a GGUF file', /\.gguf$/i, {
+    env: 'SUREFOOT_LOCAL_MODEL',
+    description:
+      'A model that runs in this process when no backend can answer, as a GGUF file; needs the package `node-llama-cpp`.',
+  }),
+  fallbackMessage: optionalText('a text of 1 to 10000 characters', /^[^]{1,10000}$/, {
+    env: 'SUREFOOT_FALLBACK_MESSAGE',
+    description: 'What is answered when nothing else can; without it the call fails with its error.',
+  }),
+  patienceMs: duration(1, 3_600_000, {
+    description:
+      'How long a model is waited for before the next one of the ladder answers; the last one is waited for longer.',
+    default: 10_000,
+  }),
+  cache: flag({
+    env: 'SUREFOOT_CACHE',
+    description:
+      'Whether the same question is answered once: deterministic calls (temperature 0, or a seed), and those that ask for it.',
+    default: false,
+  }),
+  cacheMaxBytes: whole(1_024, 1_000_000_000_000, {
+    description: 'Memory that the cached answers may take, in bytes.',
+    default: 67_108_864,
+  }),
+  cacheTtlMs: duration(1, 31_536_000_000, {
+    description: 'How long an answer is served from the cache.',
+    default: 3_600_000,
+  }),
+  cacheStaleMs: duration(0, 31_536_000_000, {
+    description: 'How much longer it is kept for when no model can answer.',
+    default: 86_400_000,
+  }),
+  redisUrl: optionalText('a redis:// or rediss:// URL', /^rediss?:\/\/\S+$/, {
+    env: 'SUREFOOT_REDIS_URL',
+    description:
+      'A Redis or Valkey that several processes share as their cache, behind the memory of each; needs the package `redis`.',
+  }),
+  experiments: {
+    env: 'SUREFOOT_EXPERIMENTS',
+    description: 'Models that are compared with each other on live calls, as JSON.',
+    range: 'a list of experiments, each with a name and at least two variants that have names of their own',
+    default: [],
+    schema: experimentsSchema,
+    fromEnv: fromJson,
+  },
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 /** The rows of the configuration reference. */

@@ -11,6 +11,7 @@ export interface Exchange {
 }
 
 /** A chat from its beginning. */
-export function chatExchange(call: Call): Exchange {
-  return { path: '/api/chat', body: call.body, read: readChatLine }
+export function chatExchange({ body }: Call): Exchange {
+  if (body === undefined) throw new Error('transport needs a printed request: prepare must stand above it')
+  return { path: '/api/chat', body, read: readChatLine }
 }

@@ -1,4 +1,5 @@
-import type { ChatAnswer, ChatChunk, DeltaEvent, Run } from '@surefoot/protocol'
+import { answerToChunk } from '@surefoot/protocol'
+import type { ChatChunk, DeltaEvent, Run } from '@surefoot/protocol'
 
 import { errorToSurefootError, errorToText, isAbort } from './errors.ts'
 
@@ -46,26 +47,12 @@ export async function* runToLines(run: Run, model: string, facts: RunFacts): Asy
       const raw = resume === undefined ? lineOf(event as RawLine) : undefined
       if (raw !== undefined) yield raw
       else {
-        const { message, ...rest } = answerToOllama(event.answer)
+        const { message, ...rest } = answerToChunk(event.answer)
         const mark = resume !== undefined && { x_resume: resume }
         yield print({ ...rest, message: { role: message.role, content: '' }, ...mark })
       }
     }
   }
-}
-
-/** Ollama's own fields of an answer, without those that Surefoot adds. */
-export function answerToOllama(answer: ChatAnswer): ChatChunk {
-  const {
-    id: _id,
-    served: _served,
-    reason: _reason,
-    attempts: _attempts,
-    resumed: _resumed,
-    backend: _backend,
-    ...ollama
-  } = answer
-  return ollama
 }
 
 /**

@@ -1,4 +1,4 @@
-import { SurefootError } from '@surefoot/protocol'
+import { answerToChunk, SurefootError } from '@surefoot/protocol'
 import type { CallOptions, ChatRequest, Surefoot } from '@surefoot/protocol'
 import type { Hono } from 'hono'
 
@@ -8,7 +8,7 @@ import { callerSignal } from './caller-signal.ts'
 import { headersToOptions, parseChatRequest } from './chat-request.ts'
 import { readJsonBody } from './json-body.ts'
 import { modelsToLoadedTags, modelsToTags } from './model-list.ts'
-import { answerToOllama, linesToBody, runToLines } from './ndjson.ts'
+import { linesToBody, runToLines } from './ndjson.ts'
 import type { RunFacts } from './ndjson.ts'
 
 /**
@@ -42,7 +42,7 @@ export function ollamaApi(app: Hono, surefoot: Surefoot, keys: KeyCheck): void {
 
 async function whole(surefoot: Surefoot, request: ChatRequest, options: CallOptions): Promise<Response> {
   const answer = await surefoot.run({ ...request, stream: false }, { ...options, buffered: true }).answer
-  return new Response(JSON.stringify(answerToOllama(answer)), {
+  return new Response(JSON.stringify(answerToChunk(answer)), {
     headers: {
       'content-type': 'application/json; charset=utf-8',
       ...factsToHeaders(answer.id, answer),

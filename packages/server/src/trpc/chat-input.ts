@@ -16,6 +16,10 @@ export interface ChatInputOptions {
   readonly tenant?: string | undefined
   /** Calls with one key prefer one backend. */
   readonly affinityKey?: string | undefined
+  /** Calls with one key all get the same variant of an experiment. */
+  readonly stickyKey?: string | undefined
+  /** Whether the answer may come from the cache. @default for deterministic calls */
+  readonly cache?: boolean | undefined
   /** The id of the run, a UUID. @default a new one */
   readonly runId?: string | undefined
   /** Whether a streamed answer that breaks may go on from its last character. @default as configured */
@@ -61,6 +65,8 @@ const optionFields = {
   priority: z.enum(['critical', 'high', 'normal', 'low'], PRIORITY).optional(),
   tenant: keyField('tenant'),
   affinityKey: keyField('affinityKey'),
+  stickyKey: keyField('stickyKey'),
+  cache: z.boolean('cache must be true or false').optional(),
   runId: z.string('runId must be a UUID').refine(isRunId, 'runId must be a UUID').optional(),
   buffered: z.boolean('buffered must be true or false').optional(),
   resume: z.boolean('resume must be true or false').optional(),
@@ -92,8 +98,33 @@ export function inputToCall(input: ChatStreamProcedureInput): [input: ChatInput,
     const { message, ...options } = input
     return [message, options]
   }
-  const { system, temperature, deadlineMs, buffered, resume, priority, tenant, affinityKey, runId, ...body } = input
-  const options = { system, temperature, deadlineMs, buffered, resume, priority, tenant, affinityKey, runId }
+  const {
+    system,
+    temperature,
+    deadlineMs,
+    buffered,
+    resume,
+    cache,
+    priority,
+    tenant,
+    affinityKey,
+    stickyKey,
+    ...more
+  } = input
+  const { runId, ...body } = more
+  const options = {
+    system,
+    temperature,
+    deadlineMs,
+    buffered,
+    resume,
+    cache,
+    priority,
+    tenant,
+    affinityKey,
+    stickyKey,
+    runId,
+  }
   return [body as ChatRequest, options]
 }
 
