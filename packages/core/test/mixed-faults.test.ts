@@ -57,4 +57,37 @@ describe('three backends that fail at random', () => {
       expect(backends.map(({ counts }) => counts.openRequests)).toEqual([0, 0, 0])
     }, 30_000)
   }
+
+  it('preset guide, 20 %: no more of 1,000 fail than chance alone lets fail four times in a row', async () => {
+    const parts = new AsyncDisposableStack()
+    await using _ = parts
+    const backends = await Promise.all([1, 2, 3].map((seed) => createStandIn({ answers, slots: 4, seed })))
+    for (const backend of backends) parts.use(backend)
+    const surefoot = parts.use(
+      createSurefoot(
+        // Its waits, and the time its breaker stays open, a hundred times as short.
+        {
+          preset: 'guide',
+          backends: backends.map(({ url }) => url),
+          slots: 4,
+          retryDelayMs: 10,
+          breakerOpenMs: 600,
+          logLevel: 'silent',
+        },
+        { env: {} },
+      ),
+    )
+    // Nine of the ten: a port that closes would strike several calls at once, and they would not fail independently.
+    const alone = mixed((0.2 * 10) / 9).filter(({ kind }) => kind !== 'refuse')
+    for (const backend of backends) await backend.fault(alone)
+    let failed = 0
+    await inParallel(1_000, 6, async (index) => {
+      await surefoot.chat(`number ${index}`).then(
+        ({ message }) => expect(message.content).toBe(answerTo(`number ${index}`)),
+        () => failed++,
+      )
+    })
+    // The 99.9 % quantile of Binomial(1,000, 0.2⁴).
+    expect(failed).toBeLessThanOrEqual(7)
+  }, 30_000)
 })

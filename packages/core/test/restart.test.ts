@@ -1,7 +1,8 @@
-import { faults } from '@surefoot/testing'
+import { createSurefoot } from '@surefoot/core'
+import { createStandIn, faults } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
-import { answerTo, inParallel, pause, startPair, until } from './setup.ts'
+import { answerTo, answers, inParallel, pause, startPair, until } from './setup.ts'
 
 describe('a backend that restarts', () => {
   for (const { downMs, width } of [
@@ -78,6 +79,51 @@ describe('a backend that restarts', () => {
       closedMs += performance.now() - closedSinceMs
     }
     expect((closedMs - 2 * calmMs) / 5).toBeLessThan(250)
+  })
+})
+
+describe('backends that are away again and again, or all at once', () => {
+  it('one that restarts every second for 80 ms: every buffered caller is answered', async () => {
+    await using ollama = await createStandIn({ answers, slots: 2, tokensPerSecond: 2_000, loadMs: 20 })
+    await using surefoot = createSurefoot(
+      { backends: ollama.url, slots: 2, retryDelayMs: 50, logLevel: 'silent' },
+      { env: {} },
+    )
+    let isOver = false
+    const callers = inParallel(3, 3, async (caller) => {
+      for (let call = 0; !isOver; call++) {
+        const question = `number ${caller} ${call}`
+        expect((await surefoot.chat(question)).message.content).toBe(answerTo(question))
+      }
+    })
+    for (let restart = 0; restart < 5; restart++) {
+      await pause(920)
+      await ollama.restart({ downMs: 80 })
+    }
+    isOver = true
+    await callers
+  })
+
+  it('all three for 1.5 s: every caller is answered, the first within a second of the return', async () => {
+    const parts = new AsyncDisposableStack()
+    await using _ = parts
+    const start = async () => parts.use(await createStandIn({ answers, slots: 2, loadMs: 50, tokensPerSecond: 2_000 }))
+    const three = [await start(), await start(), await start()]
+    const backends = three.map(({ url }) => url)
+    const surefoot = parts.use(createSurefoot({ backends, slots: 2, logLevel: 'silent' }, { env: {} }))
+    await inParallel(6, 6, async (index) => void (await surefoot.chat(`hello ${index}`)))
+    let firstAtMs = Number.POSITIVE_INFINITY
+    let backAtMs = Number.POSITIVE_INFINITY
+    const back = Promise.all(three.map((ollama) => ollama.restart({ downMs: 1_500 }))).then(() => {
+      backAtMs = performance.now()
+    })
+    await inParallel(100, 20, async (index) => {
+      const { message } = await surefoot.chat(`number ${index}`)
+      expect(message.content).toBe(answerTo(`number ${index}`))
+      firstAtMs = Math.min(firstAtMs, performance.now())
+    })
+    await back
+    expect(firstAtMs - backAtMs).toBeLessThan(1_000)
   })
 })
 
