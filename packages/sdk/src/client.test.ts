@@ -76,7 +76,14 @@ test('a run tells every event of the server, and its answer', async () => {
 })
 
 test('all options of both forms reach the server', async () => {
-  const whose = { priority: 'low', tenant: 'school', affinityKey: 'lesson-3', resume: false } as const
+  const whose = {
+    priority: 'low',
+    tenant: 'school',
+    affinityKey: 'lesson-3',
+    stickyKey: 'pupil-7',
+    cache: true,
+    resume: false,
+  } as const
   const options = { system: 'Be kind.', temperature: 0, model: 'tiny', deadlineMs: 5000, ...whose }
   await client.chat('Hi', options)
   expect(fake.calls[0]).toMatchObject({ input: 'Hi', options: { ...options, buffered: true } })
@@ -153,6 +160,8 @@ test.each<[string, unknown, unknown]>([
   ['buffered as text', 'Hi', { buffered: 'yes' }],
   ['a signal that is none', 'Hi', { signal: {} }],
   ['resume as text', 'Hi', { resume: 'yes' }],
+  ['cache as text', 'Hi', { cache: 'yes' }],
+  ['an empty sticky key', 'Hi', { stickyKey: '' }],
   ['a priority that is none', 'Hi', { priority: 'urgent' }],
   ['an empty tenant', 'Hi', { tenant: '' }],
   ['an affinity key that is too long', 'Hi', { affinityKey: 'x'.repeat(257) }],
@@ -167,6 +176,17 @@ test.each<[string, unknown, unknown]>([
   })
   await expect(strict.run(input as string, options as object).answer).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   expect(fetch).not.toHaveBeenCalled()
+})
+
+test('experiments and feedback come through', async () => {
+  fake.experiments = async () => [{ name: 'size', model: 'tiny', goal: 'success', variants: [], observed: 0 }]
+  const judged: unknown[] = []
+  fake.feedback = async (...said) => judged.push(said.slice(0, 2)) > 0
+  expect(await client.experiments()).toMatchObject([{ name: 'size' }])
+  const { id } = await client.chat('Hi')
+  expect(await client.feedback(id, true)).toBe(true)
+  expect(judged).toEqual([[id, true]])
+  await expect(client.feedback('no id', true)).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
 })
 
 test('health, models and backends answer', async () => {

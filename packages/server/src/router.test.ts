@@ -220,12 +220,30 @@ test('health, models and backends are questions', async () => {
   expect(await t.plain.backends.query()).toEqual([])
 })
 
+test('experiments is a question, feedback a judgement by the id of a run', async () => {
+  await using t = await setup()
+  const judged: unknown[] = []
+  t.surefoot.experiments = async () => [
+    { name: 'size', model: 'llama3.2', goal: 'success', variants: [], observed: 3, winner: 'small' },
+  ]
+  t.surefoot.feedback = async (...said) => judged.push(said.slice(0, 2)) > 0
+  expect(await t.plain.experiments.query()).toMatchObject([{ name: 'size', winner: 'small' }])
+  const runId = crypto.randomUUID()
+  expect(await t.plain.feedback.mutate({ runId, isGood: false })).toBe(true)
+  expect(judged).toEqual([[runId, false]])
+  for (const wrong of [{}, { runId: 'x', isGood: true }, { runId, isGood: 'yes' }]) {
+    await expect(t.plain.feedback.mutate(wrong as never)).rejects.toMatchObject({ data: { httpStatus: 400 } })
+  }
+})
+
 test('what says whose call it is, and how important, reaches the call', async () => {
   await using t = await setup()
   const said = {
     priority: 'low',
     tenant: 'school',
     affinityKey: 'lesson-3',
+    stickyKey: 'pupil-7',
+    cache: true,
     resume: false,
     runId: crypto.randomUUID(),
   } as const

@@ -27,18 +27,32 @@ export function parseChatRequest(body: unknown): ChatRequest {
 /**
  * What the headers of a request say about the call.
  *
- * @throws SurefootError `INVALID_REQUEST` for a priority or an affinity key that is none.
+ * @throws SurefootError `INVALID_REQUEST` for a priority, a key or a flag that is none.
  */
 export function headersToOptions(header: (name: string) => string | undefined): CallOptions {
   const priority = header('x-surefoot-priority')
   const affinityKey = header('x-surefoot-affinity')
+  const stickyKey = header('x-surefoot-sticky')
+  const cache = header('x-surefoot-cache')
   if (priority !== undefined && !PRIORITIES.includes(priority)) {
     throw invalid('x-surefoot-priority must be critical, high, normal or low.')
   }
-  if (affinityKey !== undefined && (affinityKey === '' || affinityKey.length > LONGEST_KEY)) {
-    throw invalid(`x-surefoot-affinity must be a text of 1 to ${LONGEST_KEY} characters.`)
+  if (cache !== undefined && cache !== 'true' && cache !== 'false') {
+    throw invalid('x-surefoot-cache must be true or false.')
   }
-  return { priority: priority as Priority | undefined, affinityKey }
+  checkKey('x-surefoot-affinity', affinityKey)
+  checkKey('x-surefoot-sticky', stickyKey)
+  return {
+    priority: priority as Priority | undefined,
+    affinityKey,
+    stickyKey,
+    ...(cache !== undefined && { cache: cache === 'true' }),
+  }
+}
+
+function checkKey(name: string, key: string | undefined): void {
+  if (key === undefined || (key !== '' && key.length <= LONGEST_KEY)) return
+  throw invalid(`${name} must be a text of 1 to ${LONGEST_KEY} characters.`)
 }
 
 /** Ollama takes a message without `content` where something else stands for it; clients leave it out beside tool calls. */

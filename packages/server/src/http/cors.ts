@@ -6,8 +6,12 @@ const EXPOSED = [
   'x-surefoot-run-id',
   'x-surefoot-attempts',
   'x-surefoot-served',
+  'x-surefoot-reason',
+  'x-surefoot-variant',
   'x-surefoot-backend',
   'x-surefoot-code',
+  'x-surefoot-needed-tokens',
+  'x-surefoot-available-tokens',
   'retry-after',
 ].join(', ')
 

@@ -18,9 +18,12 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError'
 }
 
-/** What failed, and for failures that are not the caller's also what to do; for surfaces that have only one text. */
+/**
+ * What failed, and for failures that are not the caller's also what to do; for surfaces that have only one text. What to do
+ * about a prompt that is too long is in numbers that only we know.
+ */
 export function errorToText(error: SurefootError): string {
-  if (error.group === 'fix') return error.message
+  if (error.group === 'fix' && error.code !== 'CONTEXT_OVERFLOW') return error.message
   return `${error.message.replace(/[.!]$/, '')}. ${error.hint}`
 }
 
@@ -29,6 +32,8 @@ export function errorToHeaders(error: SurefootError): Record<string, string> {
   return {
     'x-surefoot-code': error.code,
     ...(error.attempts !== undefined && { 'x-surefoot-attempts': String(error.attempts) }),
+    ...(error.neededTokens !== undefined && { 'x-surefoot-needed-tokens': String(error.neededTokens) }),
+    ...(error.availableTokens !== undefined && { 'x-surefoot-available-tokens': String(error.availableTokens) }),
     // Seconds, and never 0: a client that takes it at its word would spin.
     ...(error.retryAfterMs !== undefined && {
       'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))),

@@ -1,5 +1,5 @@
 import { answerToChunk } from '@surefoot/protocol'
-import type { ChatChunk, DeltaEvent, Run } from '@surefoot/protocol'
+import type { ChatAnswer, ChatChunk, DeltaEvent, Run } from '@surefoot/protocol'
 
 import { errorToSurefootError, errorToText, isAbort } from './errors.ts'
 
@@ -8,6 +8,8 @@ export interface RunFacts {
   attempts: number
   backend?: string | undefined
   served?: string | undefined
+  reason?: string | undefined
+  variant?: string | undefined
 }
 
 /** In process, events of core carry the line as Ollama sent it; from elsewhere they do not. */
@@ -42,17 +44,31 @@ export async function* runToLines(run: Run, model: string, facts: RunFacts): Asy
     } else if (event.type === 'finish') {
       facts.attempts = event.answer.attempts
       facts.backend = event.answer.backend
-      facts.served = event.answer.served
+      Object.assign(facts, how(event.answer))
+      const served = servedMark(event.answer)
       // The backend's own last line knows only of the part that it wrote itself.
-      const raw = resume === undefined ? lineOf(event as RawLine) : undefined
+      const raw = resume === undefined && served === undefined ? lineOf(event as RawLine) : undefined
       if (raw !== undefined) yield raw
       else {
         const { message, ...rest } = answerToChunk(event.answer)
-        const mark = resume !== undefined && { x_resume: resume }
-        yield print({ ...rest, message: { role: message.role, content: '' }, ...mark })
+        const marks = { ...(resume && { x_resume: resume }), ...(served && { x_served: served }) }
+        yield print({ ...rest, message: { role: message.role, content: '' }, ...marks })
       }
     }
   }
+}
+
+/** How an answer came about. */
+function how({ served, reason, variant }: ChatAnswer): Pick<RunFacts, 'served' | 'reason' | 'variant'> {
+  return { served, reason, variant }
+}
+
+/** What the last line says of it, where there is more to say than that the model answered. */
+function servedMark(answer: ChatAnswer): object | undefined {
+  const { served, reason, variant } = answer
+  return served === undefined || (served === 'model' && variant === undefined)
+    ? undefined
+    : { by: served, reason, variant }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { SurefootError } from '@surefoot/protocol'
+import type { RunEvent, Surefoot } from '@surefoot/protocol'
 import { expect, test, vi } from 'vitest'
 
 import { createFakeSurefoot, hangAfter, say } from '../../test/fake-surefoot.ts'
@@ -212,9 +213,19 @@ test('null stands for absent, as with Ollama', async () => {
 
 test('priority and conversation come as headers', async () => {
   await using t = await setup()
-  const headers = { 'x-surefoot-priority': 'high', 'x-surefoot-affinity': 'lesson-3' }
+  const headers = {
+    'x-surefoot-priority': 'high',
+    'x-surefoot-affinity': 'lesson-3',
+    'x-surefoot-sticky': 'pupil-7',
+    'x-surefoot-cache': 'false',
+  }
   await (await t.chat({ messages }, { headers })).text()
-  expect(t.surefoot.calls[0]?.options).toMatchObject({ priority: 'high', affinityKey: 'lesson-3' })
+  expect(t.surefoot.calls[0]?.options).toMatchObject({
+    priority: 'high',
+    affinityKey: 'lesson-3',
+    stickyKey: 'pupil-7',
+    cache: false,
+  })
 
   const refused = await t.chat({ messages }, { headers: { 'x-surefoot-priority': 'urgent' } })
   expect([refused.status, await refused.json()]).toEqual([
@@ -223,6 +234,9 @@ test('priority and conversation come as headers', async () => {
   ])
   const long = await t.chat({ messages }, { headers: { 'x-surefoot-affinity': 'x'.repeat(257) } })
   expect(long.status).toBe(400)
+  for (const wrong of [{ 'x-surefoot-sticky': 'x'.repeat(257) }, { 'x-surefoot-cache': 'maybe' }]) {
+    expect((await t.chat({ messages }, { headers: wrong })).status).toBe(400)
+  }
   expect(t.surefoot.calls).toHaveLength(1)
 })
 
@@ -239,6 +253,70 @@ test('an answer that was gone on with says so in its last line', async () => {
   expect(parsed.map(({ message }) => message.content).join('')).toBe('Water is wet.')
   expect(parsed.at(-1)).toMatchObject({ done: true, x_resume: { count: 2, at_char: 9 } })
   expect(parsed.slice(0, -1).some((line) => 'x_resume' in line)).toBe(false)
+})
+
+const DEGRADED = { served: 'degraded', reason: 'BREAKER_OPEN', variant: 'size/small' } as const
+
+test('an answer in another one’s place says so in the last line of a stream', async () => {
+  await using t = await setup(async (sink) => {
+    sink.emit({ type: 'delta', text: 'Water is wet.' })
+    const message = { role: 'assistant', content: 'Water is wet.' }
+    const answer = {
+      ...DEGRADED,
+      model: 'small',
+      created_at: '',
+      message,
+      done: true,
+      id: 'x',
+      attempts: 2,
+      resumed: 0,
+    }
+    sink.emit({ type: 'finish', answer, bytes: new TextEncoder().encode('{"done":true}') } as unknown as RunEvent)
+  })
+  const lines = (await (await t.chat({ messages })).text()).trim().split('\n')
+  expect(JSON.parse(lines[1]!)).toEqual({
+    model: 'small',
+    created_at: '',
+    message: { role: 'assistant', content: '' },
+    done: true,
+    x_served: { by: 'degraded', reason: 'BREAKER_OPEN', variant: 'size/small' },
+  })
+})
+
+test('a whole one says so in its headers', async () => {
+  const fake = createFakeSurefoot()
+  const run: Surefoot['run'] = (...asked) => {
+    const made = fake.run(...asked)
+    return { ...made, answer: made.answer.then((answer) => ({ ...answer, ...DEGRADED })) }
+  }
+  const surefoot = { ...fake, run }
+  await using server = await createServer({ surefoot, port: 0 })
+  const body = JSON.stringify({ messages, stream: false })
+  const { headers } = await fetch(`${server.url}/api/chat`, { method: 'POST', body })
+  expect(['served', 'reason', 'variant'].map((name) => headers.get(`x-surefoot-${name}`))).toEqual([
+    'degraded',
+    'BREAKER_OPEN',
+    'size/small',
+  ])
+})
+
+test('a prompt that is too long: what it takes, what there is, and the mend', async () => {
+  await using t = await setup(async () => {
+    throw new SurefootError({
+      code: 'CONTEXT_OVERFLOW',
+      message: 'The prompt is longer than the context of tiny (900 tokens, room for 512).',
+      hint: 'Shorten the conversation.',
+      neededTokens: 900,
+      availableTokens: 512,
+    })
+  })
+  const response = await t.chat({ messages })
+  expect(response.status).toBe(422)
+  expect(response.headers.get('x-surefoot-needed-tokens')).toBe('900')
+  expect(response.headers.get('x-surefoot-available-tokens')).toBe('512')
+  expect(await response.json()).toEqual({
+    error: 'The prompt is longer than the context of tiny (900 tokens, room for 512). Shorten the conversation.',
+  })
 })
 
 test('tags is the union of the backends’ models, without paths of their disks', async () => {

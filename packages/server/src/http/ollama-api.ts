@@ -79,6 +79,8 @@ function factsToHeaders(id: string, facts: RunFacts): Record<string, string> {
     'x-surefoot-run-id': id,
     'x-surefoot-attempts': String(facts.attempts),
     ...(facts.served !== undefined && { 'x-surefoot-served': facts.served }),
+    ...(facts.reason !== undefined && { 'x-surefoot-reason': facts.reason }),
+    ...(facts.variant !== undefined && { 'x-surefoot-variant': facts.variant }),
     ...(facts.backend !== undefined && { 'x-surefoot-backend': facts.backend }),
   }
 }
