@@ -78,6 +78,7 @@ describe('what is told of a call', () => {
         id: 'run-1',
         model: 'llama3.2',
         outcome: 'answered',
+        served: 'model',
         durationMs: 4_000,
         firstTokenMs: 1_500,
         attempts: 2,

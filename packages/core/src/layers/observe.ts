@@ -38,11 +38,14 @@ interface Seen {
 
 type CallEndEvent = TelemetryEvent & { type: 'call-end' }
 
-function told(end: CallEnd, seen: Seen): Pick<CallEndEvent, 'outcome' | 'attempts' | 'backend' | 'tokens' | 'problem'> {
+type Told = Pick<CallEndEvent, 'outcome' | 'served' | 'attempts' | 'backend' | 'tokens' | 'problem'>
+
+function told(end: CallEnd, seen: Seen): Told {
   switch (end.kind) {
     case 'answered':
       return {
         outcome: 'answered',
+        served: end.answer.served,
         attempts: end.answer.attempts,
         backend: end.answer.backend,
         tokens: end.answer.eval_count,

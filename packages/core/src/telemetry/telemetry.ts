@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@surefoot/protocol'
+import type { ErrorCode, Served } from '@surefoot/protocol'
 
 /** What happens inside, as one typed stream that logs, metrics and dashboards read. Never a prompt or an answer. */
 export type TelemetryEvent =
@@ -15,6 +15,8 @@ export type TelemetryEvent =
       readonly id: string
       readonly model: string
       readonly outcome: 'answered' | 'aborted' | ErrorCode
+      /** How the answer came about; absent where there was none. */
+      readonly served?: Served | undefined
       readonly durationMs: number
       readonly firstTokenMs?: number | undefined
       readonly attempts: number
