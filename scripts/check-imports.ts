@@ -25,7 +25,7 @@ const ROOMS: readonly Room[] = [
   {
     files: /^packages\/core\/src\//,
     may: ['protocol'],
-    outside: ['undici', 'cockatiel', 'pino', 'zod'],
+    outside: ['undici', 'cockatiel', 'lru-cache', 'pino', 'redis', 'zod'],
     node: true,
   },
   { files: /^packages\/server\/src\/cli\//, may: ['protocol', 'core', 'testing'], node: true },
