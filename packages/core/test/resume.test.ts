@@ -211,6 +211,21 @@ describe('a stream that breaks goes on from its last character', () => {
     }
   })
 
+  it('from the beginning when the caller has only white space so far', async () => {
+    const text = ` \n ${TEXT}`
+    await using fleet = await startFleet({ both: { answers: () => [' ', '\n', ' ', ...TOKENS] } })
+    for (const after of [1, 2, 3]) {
+      const seen = await ask(fleet, faults.cut({ afterTokens: after, times: 1 }))
+      expect(seen.failure, `after ${after}`).toBeUndefined()
+      expect(seen.text, `after ${after}`).toBe(text)
+      expect(seen.answer).toMatchObject({ attempts: 2, message: { content: text } })
+      expect(seen.resumed).toEqual([])
+    }
+    // Also where nothing can be gone on from.
+    const off = await ask(fleet, faults.cut({ afterTokens: 2, times: 1 }), QUESTION, { resume: false })
+    expect(off).toMatchObject({ failure: undefined, text })
+  })
+
   it('no further than num_predict allows', async () => {
     await using fleet = await startFleet()
     const input = { ...QUESTION, options: { num_predict: 12 } }

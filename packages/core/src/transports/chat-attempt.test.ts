@@ -207,6 +207,60 @@ describe('an attempt', () => {
   })
 })
 
+describe('white space alone', () => {
+  it('is no answer yet: what breaks after it can be asked for again, and the caller has seen nothing', async () => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('\\n') + line(' '))
+    let isAnswered = false
+    void rig.reply.then(
+      () => (isAnswered = true),
+      () => {},
+    )
+    await rig.time.advance(0)
+    expect(isAnswered).toBe(false)
+    rig.breakOff('ECONNRESET')
+    expect(await rig.failure()).toMatchObject({ class: 'stream', retry: 'anywhere' })
+    // `retry` tells of it.
+    expect(rig.failures).toEqual([])
+    rig.expectGone()
+  })
+
+  it('is kept in its place when more comes', async () => {
+    const rig = createRig()
+    rig.answer()
+    rig.send(line('\\n') + line(' ') + line('Wet'))
+    rig.send(LAST)
+    rig.end()
+    expect(await rig.text()).toBe('\n Wet')
+    rig.expectGone()
+  })
+
+  it('may be all there is, and more of it than anybody waits for', async () => {
+    const blank = createRig()
+    blank.answer()
+    blank.send(line(' ') + LAST)
+    blank.end()
+    expect(await blank.text()).toBe(' ')
+    const looping = createRig()
+    looping.answer()
+    looping.send(line(' ').repeat(65))
+    expect((await looping.reply).backend).toBe('http://a:1')
+    looping.abort.abort(new Error('enough'))
+    looping.expectGone()
+  })
+
+  it('is a sign of life all the same', async () => {
+    const rig = createRig({ residency: 'in-memory' })
+    rig.answer()
+    rig.send(line(' '))
+    expect(rig.backend.liveness.tokenAtMs).toBe(rig.time.clock.monotonicMs())
+    await rig.time.advance(60_000)
+    expect(await rig.failure()).toMatchObject({ class: 'stream', error: { code: 'RESPONSE_TIMEOUT' } })
+    rig.expectGone()
+  })
+})
+
 describe('silence', () => {
   it('of a model in memory is a failure after 60 s', async () => {
     const rig = createRig({ residency: 'in-memory' })

@@ -1,39 +1,29 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { Dispatcher } from 'undici'
 
-import type { AttemptEnd, Lease } from '../backends/lease.ts'
-import type { Connection } from '../connection.ts'
-import { AttemptFailure } from '../outcome/attempt-failure.ts'
-import { classify } from '../outcome/classify.ts'
-import type { Judge } from '../outcome/crashes.ts'
+import type { AttemptEnd } from '../backends/lease.ts'
 import type { Failure } from '../outcome/failure.ts'
 import { LostRace } from '../outcome/lost-race.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Call, CallContext, Delta, Final, Reply } from '../service.ts'
-import type { Verdict } from '../outcome/verdict.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Final, Reply } from '../service.ts'
+import { AttemptFailures } from './attempt-failures.ts'
+import type { AttemptFailuresDeps } from './attempt-failures.ts'
 import { AttemptSocket } from './attempt-socket.ts'
-import { DeltaQueue } from './delta-queue.ts'
 import { ErrorBody } from './error-body.ts'
 import type { Exchange } from './exchange.ts'
 import { LineSplitter } from './ndjson.ts'
 import { Patience } from './patience.ts'
 import type { SilenceLimits } from './patience.ts'
+import { PromisedReply } from './promised-reply.ts'
 
 /** After the final line the connection may take this long to end properly before it is cut. */
 const LINGER_MS = 250
 
 /** What one attempt needs. */
-export interface AttemptDeps {
-  readonly call: Call
-  readonly context: CallContext
+export interface AttemptDeps extends AttemptFailuresDeps {
   readonly exchange: Exchange
-  readonly lease: Lease
-  readonly connection: Connection
   readonly limits: SilenceLimits
   readonly runtime: Runtime
-  readonly telemetry: Pick<Telemetry, 'emit'>
-  readonly judge: Judge
   /** Looks into the backend's memory now; what it finds is in the lease's `residency()` afterwards. */
   readonly lookIntoMemory: () => Promise<void>
 }
@@ -43,18 +33,15 @@ export interface AttemptDeps {
  * and ends exactly once however it ends.
  */
 export class ChatAttempt implements Dispatcher.DispatchHandler {
-  readonly #answer = Promise.withResolvers<Reply>()
-  /** Resolves with the first token in hand; rejects with an `AttemptFailure` or the reason of the abort. */
-  readonly reply: Promise<Reply> = this.#answer.promise
+  readonly #reply: PromisedReply
   readonly #deps: AttemptDeps
   readonly #startedAtMs: number
-  readonly #body: DeltaQueue
   readonly #lines: LineSplitter
   readonly #patience: Patience
   readonly #socket = new AttemptSocket()
+  readonly #failures: AttemptFailures
   #status = 0
   #error: ErrorBody | undefined
-  #gotToken = false
   #final: Final | undefined
   /** The caller has been answered; nothing more reaches it. */
   #settled = false
@@ -64,11 +51,16 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   constructor(deps: AttemptDeps) {
     this.#deps = deps
+    this.#failures = new AttemptFailures(deps)
     this.#startedAtMs = deps.runtime.clock.monotonicMs()
-    this.#body = new DeltaQueue(
-      () => this.#leave(new DOMException('The reader has left', 'AbortError')),
-      (paused) => this.#onPause(paused),
-    )
+    this.#reply = new PromisedReply(deps.lease.backend.name, {
+      onToken: () => {
+        this.#patience.token()
+        deps.lease.firstToken()
+      },
+      onLeave: () => this.#leave(new DOMException('The reader has left', 'AbortError')),
+      onPause: (paused) => this.#onPause(paused),
+    })
     this.#lines = new LineSplitter((line) => this.#onLine(line))
     this.#patience = new Patience({
       runtime: deps.runtime,
@@ -82,14 +74,17 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     deps.context.signal.addEventListener('abort', this.#onAbort)
   }
 
-  /** Sends the request. */
-  start(): void {
+  /** Sends the request. Resolves at the commit point; rejects with an `AttemptFailure` or the reason of the abort. */
+  start(): Promise<Reply> {
     const { call, exchange, context, connection, lease, limits } = this.#deps
-    if (context.signal.aborted) return this.#onAbort()
-    this.#patience.start()
-    const giveUp = (silentMs: number): void => this.#fail({ kind: 'silence', silentMs, gotToken: false })
-    lease.watch({ model: call.model, mayBeQuiet: limits.mayBeQuiet, giveUp })
-    connection.dispatch('POST', exchange.path, exchange.body, this)
+    if (context.signal.aborted) this.#onAbort()
+    else {
+      this.#patience.start()
+      const giveUp = (silentMs: number): void => this.#fail({ kind: 'silence', silentMs, gotToken: false })
+      lease.watch({ model: call.model, mayBeQuiet: limits.mayBeQuiet, giveUp })
+      connection.dispatch('POST', exchange.path, exchange.body, this)
+    }
+    return this.#reply.promise
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -114,38 +109,38 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#released) return
     const heardAtMs = this.#patience.heard()
-    if (this.#gotToken) this.#deps.lease.backend.liveness.tokenAtMs = heardAtMs
+    if (this.#reply.gotToken) this.#deps.lease.backend.liveness.tokenAtMs = heardAtMs
     if (this.#error !== undefined) {
-      if (!this.#error.push(chunk)) this.#failStatus(this.#error)
+      if (!this.#error.push(chunk)) this.#fail(this.#error.failure(this.#elapsedMs()))
     } else if (!this.#lines.push(chunk)) {
-      this.#fail({ kind: 'bad-line', gotToken: this.#gotToken })
+      this.#fail({ kind: 'bad-line', gotToken: this.#reply.gotToken })
     }
   }
 
   onResponseEnd(): void {
-    if (this.#error !== undefined) return this.#failStatus(this.#error)
+    if (this.#error !== undefined) return this.#fail(this.#error.failure(this.#elapsedMs()))
     this.#lines.end()
-    if (this.#final === undefined) this.#fail({ kind: 'no-end-mark', gotToken: this.#gotToken })
+    if (this.#final === undefined) this.#fail({ kind: 'no-end-mark', gotToken: this.#reply.gotToken })
     else this.#release({ kind: 'whole' })
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
     if (this.#final !== undefined) return this.#release({ kind: 'whole' })
-    if (this.#error !== undefined) return this.#failStatus(this.#error)
-    this.#fail({ kind: 'network', cause, gotBytes: this.#status !== 0, gotToken: this.#gotToken })
+    if (this.#error !== undefined) return this.#fail(this.#error.failure(this.#elapsedMs()))
+    this.#fail({ kind: 'network', cause, gotBytes: this.#status !== 0, gotToken: this.#reply.gotToken })
   }
 
   #onLine(bytes: Buffer): void {
     if (this.#final !== undefined || this.#settled) return
-    const gotToken = this.#gotToken
+    const { gotToken } = this.#reply
     const line = this.#deps.exchange.read(bytes)
     switch (line.kind) {
       case 'nothing':
         return this.#patience.token()
       case 'delta':
-        return this.#onDelta(line.delta)
+        return this.#reply.push(line.delta)
       case 'final':
-        if (line.rest !== undefined) this.#onDelta(line.rest)
+        if (line.rest !== undefined) this.#reply.push(line.rest)
         return this.#onFinal(line.final)
       case 'error':
         return this.#fail({ kind: 'error-line', text: line.text, gotToken, elapsedMs: this.#elapsedMs() })
@@ -154,24 +149,13 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  #onDelta(delta: Delta): void {
-    const isToken = delta.text !== '' || delta.thinking !== undefined || delta.toolCalls !== undefined
-    this.#body.push(delta)
-    if (this.#gotToken || !isToken) return
-    this.#gotToken = true
-    this.#patience.token()
-    this.#deps.lease.firstToken()
-    this.#answer.resolve({ backend: this.#deps.lease.backend.name, body: this.#body })
-  }
-
   #onFinal(final: Final): void {
     this.#final = final
     this.#settled = true
     this.#patience.stop()
     this.#stopListening()
     this.#deps.lease.firstToken()
-    this.#body.finish(final)
-    this.#answer.resolve({ backend: this.#deps.lease.backend.name, body: this.#body })
+    this.#reply.finish(final)
     // Its connection is about to end by itself, then the socket can be used again; if not, it is cut.
     this.#linger = this.#deps.runtime.timers.set(LINGER_MS, () => {
       this.#socket.cut(new DOMException('The answer is whole', 'AbortError'))
@@ -180,8 +164,6 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
   }
 
   #onPause(paused: boolean): void {
-    // Before the first token nobody can read yet.
-    if (paused && !this.#gotToken) return
     if (paused) {
       this.#patience.pause()
       this.#socket.pause()
@@ -198,8 +180,8 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
 
   #onSilent(silentMs: number): void {
     // A status that says it all needs no end of its body.
-    if (this.#error !== undefined) return this.#failStatus(this.#error)
-    this.#fail({ kind: 'silence', silentMs, gotToken: this.#gotToken })
+    if (this.#error !== undefined) return this.#fail(this.#error.failure(this.#elapsedMs()))
+    this.#fail({ kind: 'silence', silentMs, gotToken: this.#reply.gotToken })
   }
 
   readonly #onAbort = (): void => {
@@ -212,23 +194,18 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     const silentMs = isDeadline(reason) ? this.#patience.overdueMs : undefined
     this.#settled = true
     this.#stopListening()
-    this.#answer.reject(reason)
-    this.#body.fail(reason)
+    this.#reply.fail(reason)
     const loading = this.#status === 0 && this.#patience.mayBeLoading
     if (loading && this.#socket.isOpen) return
     const cut = reason instanceof Error ? reason : new DOMException('Aborted', 'AbortError')
     // A deadline that is no longer than the patience must not hide that the backend hangs.
-    if (silentMs !== undefined) return this.#failUnseen({ kind: 'silence', silentMs, gotToken: this.#gotToken }, cut)
+    if (silentMs !== undefined)
+      return this.#failUnseen({ kind: 'silence', silentMs, gotToken: this.#reply.gotToken }, cut)
     this.#release({ kind: 'left', staysTakenMs: reason instanceof LostRace ? reason.staysTakenMs : undefined })
     this.#socket.cut(cut)
   }
 
-  #failStatus(error: ErrorBody): void {
-    this.#fail(error.failure(this.#elapsedMs()))
-  }
-
   #fail(failure: Failure): void {
-    const { lease, call, connection, context, judge } = this.#deps
     if (this.#released) return
     if (this.#final !== undefined) {
       this.#release({ kind: 'whole' })
@@ -236,34 +213,17 @@ export class ChatAttempt implements Dispatcher.DispatchHandler {
     }
     if (this.#settled) return this.#failUnseen(failure, new DOMException('Aborted', 'AbortError'))
     this.#settled = true
-    const verdict = judge(failure, { backend: lease.backend.name, model: call.model }, context)
-    const error = new AttemptFailure(verdict, lease.backend.name)
     this.#stopListening()
-    if (verdict.staleSockets === true) connection.renew(this)
-    // Before the first token, and for who wants the answer whole, `retry` tells of it, `resume` where it goes on with it.
-    if (this.#gotToken && !call.buffered && context.spent === undefined) this.#tell(verdict)
+    const error = this.#failures.seen(failure, this.#reply.isCommitted, this)
     // Before the cut: undici tells of it at once, and the lease must not end as one that was left.
-    this.#release({ kind: 'failed', verdict })
+    this.#release({ kind: 'failed', verdict: error.verdict })
     this.#socket.cut(error)
-    this.#answer.reject(error)
-    this.#body.fail(error)
+    this.#reply.fail(error)
   }
 
-  /** The caller is not told any more; what it says of the backend is true all the same. */
   #failUnseen(failure: Failure, cut: Error): void {
-    const { lease, call, connection } = this.#deps
-    const verdict = classify(failure, { backend: lease.backend.name, model: call.model })
-    if (verdict.staleSockets === true) connection.renew(this)
-    this.#tell(verdict)
-    this.#release({ kind: 'failed', verdict })
+    this.#release({ kind: 'failed', verdict: this.#failures.unseen(failure, this) })
     this.#socket.cut(cut)
-  }
-
-  #tell({ error }: Verdict): void {
-    const { telemetry, lease, context } = this.#deps
-    const { id, attempt } = context
-    const backend = lease.backend.name
-    telemetry.emit({ type: 'attempt-fail', id, attempt, backend, code: error.code, problem: error.message })
   }
 
   #release(end: AttemptEnd): void {

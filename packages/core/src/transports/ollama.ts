@@ -47,9 +47,7 @@ export function createOllamaTransport(given: OllamaTransportDeps): Service {
         judge,
         lookIntoMemory: look,
       }
-      const attempt = new ChatAttempt(deps)
-      attempt.start()
-      return attempt.reply
+      return new ChatAttempt(deps).start()
     }
     if (continueFrom === undefined) return send(chatExchange(call))
     if (continueFrom.mode !== 'raw') return send(prefillExchange(call.request, continueFrom))

@@ -8,7 +8,7 @@ export const STREAM_FAULTS: readonly PlantedFault[] = [
       {
         file: 'transports/chat-attempt.ts',
         find: 'if (this.#final === undefined) this.#fail(',
-        put: "if (this.#final === undefined && this.#gotToken) {\n      const message = { role: 'assistant', content: '' }\n      this.#onFinal({ bytes: Buffer.from('{}'), chunk: { model: '', created_at: '', message, done: true } })\n    } else if (this.#final === undefined) this.#fail(",
+        put: "if (this.#final === undefined && this.#reply.gotToken) {\n      const message = { role: 'assistant', content: '' }\n      this.#onFinal({ bytes: Buffer.from('{}'), chunk: { model: '', created_at: '', message, done: true } })\n    } else if (this.#final === undefined) this.#fail(",
       },
     ],
   },

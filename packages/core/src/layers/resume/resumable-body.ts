@@ -1,3 +1,4 @@
+import { isBlank } from '../../blank-text.ts'
 import type { Delta, Final, Reply } from '../../service.ts'
 import { withText } from '../../wire-delta.ts'
 import type { Resumption } from './resumption.ts'
@@ -174,13 +175,6 @@ export class ResumableBody implements AsyncGenerator<Delta, Final, void> {
     }
     return true
   }
-}
-
-/** White space alone, which a template may trim at the end of a half answer. */
-function isBlank(text: string): boolean {
-  // Most pieces end in a letter: that is seen without a search.
-  const last = text.charCodeAt(text.length - 1)
-  return !((last > 0x20 && last < 0x7f) || /\S/.test(text))
 }
 
 /** The pieces without so many characters at their beginning. */
