@@ -39,6 +39,7 @@ export class Backend {
   readonly liveness: Liveness = new Liveness()
   readonly gpu: GpuUse = new GpuUse()
   readonly attempts = { succeeded: 0, failed: 0, neutral: 0 }
+  readonly #waitForReadyMs: number
   readonly #runtime: Runtime
   readonly #telemetry: Telemetry
   /** Why it was last said to be out. */
@@ -54,6 +55,7 @@ export class Backend {
   constructor(url: string, config: Config, runtime: Runtime, telemetry: Telemetry) {
     this.url = url
     this.name = backendName(url)
+    this.#waitForReadyMs = config.waitForReadyMs
     this.#runtime = runtime
     this.#telemetry = telemetry
     this.zombies = new ZombieSlots(runtime, () => this.changed())
@@ -90,6 +92,19 @@ export class Backend {
   set draining(draining: boolean) {
     this.#draining = draining
     this.changed()
+  }
+
+  /** Until when it is waited for though it is down; `undefined` while it is not, or may be asked whether it still is. */
+  get waitedForUntilMs(): number | undefined {
+    const { downSinceMs } = this.breaker
+    const isDown = downSinceMs !== undefined && !this.breaker.admits(this.#now(), false)
+    const sinceMs = this.liveness.wedged?.sinceMs ?? (isDown ? downSinceMs : undefined)
+    return sinceMs === undefined ? undefined : sinceMs + this.#waitForReadyMs
+  }
+
+  /** It has been down for longer than any call waits for it. */
+  get isGivenUp(): boolean {
+    return (this.waitedForUntilMs ?? Number.POSITIVE_INFINITY) <= this.#now()
   }
 
   /** It may not answer: used when there is no better one. */

@@ -137,6 +137,35 @@ describe('a tag that stands for another digest', () => {
     expect(rig.usable()).toBe('')
   })
 
+  it('is asked when the others have been away for longer than calls wait, until one of them may be back', async () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'old', b: 'new', c: 'new' })
+    rig.down('b')
+    rig.down('c')
+    // Each may be the one that is back: as the last ones of their model they are tried sooner.
+    expect(rig.usable()).toBe('')
+    await rig.time.advance(29_999)
+    expect(rig.usable()).toBe('bc')
+    await rig.time.advance(1)
+    expect(rig.usable()).toBe('a')
+    rig.of('b').returned()
+    rig.of('c').returned()
+    expect(rig.usable()).toBe('bc')
+  })
+
+  it('is asked also when the others produce nothing for so long', async () => {
+    const rig = createRig('abc')
+    set(rig, { a: 'old', b: 'new', c: 'new' })
+    rig.wedge('b')
+    rig.wedge('c')
+    await rig.time.advance(29_999)
+    expect(rig.usable()).toBe('')
+    await rig.time.advance(1)
+    expect(rig.usable()).toBe('a')
+    for (const name of ['b', 'c']) rig.of(name).liveness.token(rig.time.clock.monotonicMs())
+    expect(rig.usable()).toBe('bc')
+  })
+
   it('that only drained backends have does not keep calls from the others', () => {
     const rig = createRig('abc')
     set(rig, { a: 'old', b: 'old', c: 'new' })

@@ -507,6 +507,24 @@ describe('while nothing is up', () => {
     expect(waiting.error).toMatchObject({ code: 'BREAKER_OPEN' })
   })
 
+  it('waits no longer for those that are away than that, where another one has a different model by that name', async () => {
+    const rig = createRig({ backends: 'http://a:1,http://b:1,http://c:1' })
+    const [a, b, c] = rig.backends
+    for (const [backend, digest] of [[a, 'old'] as const, [b, 'new'] as const, [c, 'new'] as const]) {
+      backend!.digests = new Map([['llama3.2', digest]])
+    }
+    rig.trip(b!)
+    rig.trip(c!)
+    b!.liveness.foundWedged('no token', 0)
+    c!.liveness.foundWedged('no token', 0)
+    await rig.time.advance(20_000)
+    const asker = rig.ask()
+    await rig.time.advance(9_999)
+    expect(asker.lease).toBeUndefined()
+    await rig.time.advance(1)
+    expect(nameOf(asker)).toBe(a!.name)
+  })
+
   it('does not wait for a model that no backend has', () => {
     const rig = createRig({ backends: ['http://a:1', 'http://b:1'] })
     rig.fail(rig.ask().lease, MISSING)

@@ -55,6 +55,9 @@ export class Patience {
   usableAtMs({ model }: ModelQueue, usable: readonly Backend[], nowMs: number, eligible?: Eligible): number {
     let atMs = Number.POSITIVE_INFINITY
     for (const backend of this.#fleet.backends) {
+      // From then on it has no vote on what the model's tag stands for: then others may be.
+      const givenUpAtMs = usable.length === 0 ? backend.waitedForUntilMs : undefined
+      if (givenUpAtMs !== undefined && givenUpAtMs > nowMs) atMs = Math.min(atMs, givenUpAtMs)
       if (usable.includes(backend) || eligible?.(backend) === false) continue
       const backAtMs = backend.usableAtMs(model, this.#fleet.isLast(backend, model, eligible))
       if (backAtMs !== undefined && backAtMs > nowMs) atMs = Math.min(atMs, backAtMs)
