@@ -4,8 +4,10 @@ import { hedgeGuards } from './backends/hedge-guards.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
 import { createAwaitReturn } from './backends/returns.ts'
 import type { Roster } from './backends/roster.ts'
+import { buildLadder } from './build-ladder.ts'
 import type { Config } from './config/config.ts'
 import { createDeadline } from './layers/deadline.ts'
+import type { LocalModel } from './layers/degrade/degrade.ts'
 import { createDispatch } from './layers/dispatch/dispatch.ts'
 import type { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { createHedge } from './layers/hedge/hedge.ts'
@@ -31,6 +33,8 @@ export interface StackParts {
   readonly dispatcher: Dispatcher
   readonly loadOptions: LoadOptions
   readonly continuations: Continuations
+  /** The model in this process, where one is configured. */
+  readonly local?: LocalModel | undefined
 }
 
 /** Gives each layer what it needs. What is not configured is not there. */
@@ -41,6 +45,7 @@ export function buildStack(parts: StackParts): Service {
   return createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
+    degrade: buildLadder(parts, undefined),
     prepare: createPrepare({ loadOptions }),
     resume: createResume(config, {
       runtime,
@@ -52,6 +57,8 @@ export function buildStack(parts: StackParts): Service {
       runtime,
       telemetry,
       hasOther: (model, than) => fleet.hasOther(model, than),
+      hasReady: (model, than) =>
+        fleet.usable(model).some((backend) => !than.has(backend.name) && backend.readiness(model) === 'ready'),
       budget,
       awaitReturn: config.earlyClose && config.promptRetry ? createAwaitReturn(roster) : undefined,
     }),

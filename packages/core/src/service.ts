@@ -50,6 +50,18 @@ export interface Terms {
   onChange(listener: () => void): () => void
 }
 
+/** How long a call waits for one model when there is another way to answer. */
+export interface CallPatience {
+  /** On the monotonic clock: who has no slot by then is refused. */
+  readonly untilMs: number
+  /**
+   * Present: it waits for a backend to come back, a slot or a load as usual, as there is no further model. Then these are
+   * the models that it could not be sent to: it is let go with `BetterModelBack` as soon as one of them has a backend again.
+   * Absent: it is refused as soon as none is usable, or the wait for a slot or a load is expected to be longer.
+   */
+  readonly insteadOf?: readonly string[] | undefined
+}
+
 /** The half of an answer that its caller has already, and what must be known to go on from it. */
 export interface ContinueFrom {
   /** What the backend is to go on after; never ends in white space. */
@@ -88,14 +100,11 @@ export interface CallContext {
   readonly deadlineAtMs: number
   /** In the place of the call's own deadline and priority, where others have joined it; set by `cache`. */
   readonly terms?: Terms | undefined
-  /**
-   * There is another way to answer: this one is given up as soon as no backend is usable, or the expected wait for a slot is
-   * longer than that. Set by `degrade`, for all models but the last.
-   */
-  readonly patienceMs?: number | undefined
+  /** There is another way to answer, and this one is given up for it; set by `degrade`. Ends at the commit point. */
+  readonly patience?: CallPatience | undefined
   /** Which try this is, 1-based; counted by `retry`. */
   readonly attempt: number
-  /** Why the one before it ended. */
+  /** Why the one before it ended, or the model before this one did not answer. */
   readonly reason?: ErrorCode | undefined
   /** Backends that failed this call already; `dispatch` prefers others. */
   readonly exclude: ReadonlySet<string>

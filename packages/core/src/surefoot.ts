@@ -87,10 +87,17 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
   logTelemetry(telemetry, logger)
 
-  const isWaitedFor = (): boolean => dispatcher.waiting > 0
   const loadOptions = new LoadOptions()
   const hasOther = (model: string, than: ReadonlySet<string>): boolean => fleet.hasOther(model, than)
-  const memberDeps = { config, runtime, telemetry, connect, isWaitedFor, hasOther, loadOptions }
+  const memberDeps = {
+    config,
+    runtime,
+    telemetry,
+    connect,
+    isWaitedFor: () => dispatcher.isWaitedFor,
+    hasOther,
+    loadOptions,
+  }
   const roster: Roster = new Roster((url) => createMember(url, memberDeps), telemetry)
   const { fleet } = roster
   const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
@@ -102,7 +109,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const continuations = new Continuations({
     runtime,
     provables: () => roster.members.map(({ provable }) => provable),
-    isBusy: isWaitedFor,
+    isBusy: () => dispatcher.waiting > 0,
   })
   const stack = buildStack({ config, runtime, telemetry, roster, dispatcher, loadOptions, continuations })
 

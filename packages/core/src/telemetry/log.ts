@@ -23,6 +23,8 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
     }
     case 'attempt-fail':
       return log.warn(record, `Attempt ${event.attempt} failed: ${event.problem}${next(event)}`)
+    case 'rung-leave':
+      return log.warn(record, `No answer from ${event.rung}: ${event.problem}`)
     case 'breaker-open':
       if (event.again) return log.warn(record, `Circuit breaker: Recovery failed, still open (${event.reason})`)
       return log.error(record, `Circuit breaker: Opening circuit after ${event.failures} failures`)

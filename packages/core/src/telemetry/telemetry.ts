@@ -37,6 +37,15 @@ export type TelemetryEvent =
       /** No backend may be asked now: the next attempt begins when one may, if that is in time. */
       readonly waitsForBackend?: true
     }
+  /** A way to answer one call was tried in vain, and the next one is: see the setting `degradeModels`. */
+  | {
+      readonly type: 'rung-leave'
+      readonly id: string
+      /** A model, or `cache`. */
+      readonly rung: string
+      readonly code: ErrorCode
+      readonly problem: string
+    }
   | {
       readonly type: 'breaker-open' | 'breaker-half-open' | 'breaker-closed'
       readonly backend: string

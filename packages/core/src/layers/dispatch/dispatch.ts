@@ -76,6 +76,8 @@ function waitForLease(
       promptLength: call.promptLength,
       callSinceMs: context.startedAtMs,
       deadlineAtMs: context.deadlineAtMs,
+      // Half an answer has no other way to become whole.
+      patience: context.continueFrom === undefined ? context.patience : undefined,
       grant: (lease) => {
         done()
         // Whoever left while the lease was being made must not keep it.

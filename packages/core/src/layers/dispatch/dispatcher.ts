@@ -6,6 +6,8 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { isTooLate, refusalAtEntry } from './admission.ts'
 import { Affinity } from './affinity.ts'
 import { Alarm } from './alarm.ts'
+import { hasBetter, leavesAtMs, leavesAtOnce, whyItLeaves } from './call-patience.ts'
+import type { Outlook } from './call-patience.ts'
 import { measuredLease } from './measured-lease.ts'
 import { ModelQueue } from './model-queue.ts'
 import { NotFree } from '../../outcome/not-free.ts'
@@ -19,6 +21,8 @@ import type { Applicant } from './waiting.ts'
 
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
+/** After a call went another way as no backend was usable, one that comes back is waited for so long, by the next calls. */
+const MISSED_MS = 30_000
 
 /** The settings it goes by. */
 export type DispatchOptions = Pick<Config, 'waitForReadyMs' | 'queueTimeoutMs' | 'maxQueueLength'>
@@ -42,6 +46,7 @@ export class Dispatcher {
   readonly #affinity = new Affinity()
   readonly #alarm: Alarm
   #arrivals = 0
+  #missedAtMs = Number.NEGATIVE_INFINITY
   #pumping = false
   #again = false
 
@@ -61,6 +66,11 @@ export class Dispatcher {
     let sum = 0
     for (const queue of this.#standing) sum += queue.length
     return sum
+  }
+
+  /** Whether a backend that comes back would be used at once. */
+  get isWaitedFor(): boolean {
+    return this.waiting > 0 || this.#nowMs() - this.#missedAtMs < MISSED_MS
   }
 
   /** Grants or refuses, now or later. The returned function takes the application back. */
@@ -126,6 +136,10 @@ export class Dispatcher {
     if (usable.length === 0) standing.notReadySinceMs ??= nowMs
     const loading = prepareModel(queue, usable)
     const { eligible } = waiting.applicant
+    const outlook = { usable, slots: slotsOf(usable, queue.model), nowMs }
+    const better = hasBetter(this.#fleet, waiting)
+    if (better !== undefined) return this.#refuse(queue, waiting, better)
+    if (leavesAtOnce(queue, waiting, outlook)) return this.#letGo(queue, waiting, outlook)
     const giveUpAtMs =
       this.#patience.giveUpAtMs(queue, standing.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
     if (nowMs >= giveUpAtMs) {
@@ -135,6 +149,8 @@ export class Dispatcher {
     this.#alarm.at(
       Math.min(
         giveUpAtMs,
+        leavesAtMs(queue, waiting, outlook),
+        this.#betterAtMs(waiting, nowMs),
         this.#patience.overdueAtMs(queue, waiting, usable),
         this.#patience.usableAtMs(queue, usable, nowMs, eligible),
       ),
@@ -172,6 +188,7 @@ export class Dispatcher {
     const nowMs = this.#nowMs()
     let usable = this.#fleet.usable(queue.model)
     let moved = false
+    this.#releaseToBetter(queue)
     for (let next = this.#nextGrant(queue, usable, nowMs); next !== undefined;) {
       const [waiting, backend] = next
       moved = true
@@ -188,7 +205,7 @@ export class Dispatcher {
     queue.sawLoad(isLoading(usable, queue.model), nowMs)
     const wasReady = queue.notReadySinceMs === undefined
     queue.notReadySinceMs = usable.length > 0 || queue.length === 0 ? undefined : (queue.notReadySinceMs ?? nowMs)
-    let dueAtMs = this.#refuseOverdue(queue, usable, nowMs)
+    let dueAtMs = Math.min(this.#refuseImpatient(queue, usable, nowMs), this.#refuseOverdue(queue, usable, nowMs))
     for (const waiting of queue.choosy) dueAtMs = Math.min(dueAtMs, this.#standBy(queue, waiting, nowMs))
     if (queue.length === queue.choosy.size) return dueAtMs
     const loading = prepareModel(queue, usable)
@@ -256,6 +273,42 @@ export class Dispatcher {
       }
     }
     return nextMs
+  }
+
+  /** Returns when the next one that has another way to be answered takes it. */
+  #refuseImpatient(queue: ModelQueue, usable: readonly Backend[], nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY
+    if (queue.impatient.size === 0) return nextMs
+    // Also where all of them leave because of the load: it is for those that come later.
+    prepareModel(queue, usable)
+    const outlook = { usable, slots: slotsOf(usable, queue.model), nowMs }
+    for (const waiting of queue.impatient) {
+      const atMs = leavesAtMs(queue, waiting, outlook)
+      if (nowMs >= atMs) this.#letGo(queue, waiting, outlook)
+      else nextMs = Math.min(nextMs, atMs, this.#betterAtMs(waiting, nowMs))
+    }
+    return nextMs
+  }
+
+  /** When time alone may bring a better model back. */
+  #betterAtMs({ applicant }: Waiting, nowMs: number): number {
+    const models = applicant.patience?.insteadOf ?? []
+    return Math.min(...models.map((model) => this.#patience.usableAtMs({ model }, [], nowMs)))
+  }
+
+  #letGo(queue: ModelQueue, waiting: Waiting, outlook: Outlook): void {
+    this.#refuse(queue, waiting, whyItLeaves(this.#fleet, queue, waiting, outlook))
+    if (outlook.usable.length > 0) return
+    this.#missedAtMs = outlook.nowMs
+    this.#onWait()
+  }
+
+  /** Before anything is granted: whoever waits for a lesser model goes back to a better one that can be asked again. */
+  #releaseToBetter(queue: ModelQueue): void {
+    for (const waiting of queue.impatient) {
+      const reason = hasBetter(this.#fleet, waiting)
+      if (reason !== undefined) this.#refuse(queue, waiting, reason)
+    }
   }
 
   #refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void {

@@ -37,6 +37,8 @@ export class ModelQueue {
   readonly #all = new Set<Waiting>()
   /** Those of them that may not go to every backend, in the order of their coming. */
   readonly choosy: Set<Waiting> = new Set<Waiting>()
+  /** Those of them that have another way to be answered. */
+  readonly impatient: Set<Waiting> = new Set<Waiting>()
   readonly #lines = new Map<string, Line>()
   #lastWasAged = false
 
@@ -62,6 +64,7 @@ export class ModelQueue {
     if (this.#all.size === 0) this.standingSinceMs = waiting.sinceMs
     this.#all.add(waiting)
     if (waiting.isChoosy) this.choosy.add(waiting)
+    if (waiting.applicant.patience !== undefined) this.impatient.add(waiting)
     const key = keyOf(waiting)
     let line = this.#lines.get(key)
     if (line === undefined) {
@@ -75,6 +78,7 @@ export class ModelQueue {
   remove(waiting: Waiting): boolean {
     if (!this.#all.delete(waiting)) return false
     this.choosy.delete(waiting)
+    this.impatient.delete(waiting)
     if (this.#all.size === 0) {
       this.notReadySinceMs = undefined
       this.standingSinceMs = undefined

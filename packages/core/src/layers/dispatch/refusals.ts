@@ -57,6 +57,16 @@ export function queueTimeout(model: string, waitedMs: number): SurefootError {
   })
 }
 
+/** There is another way to answer, and it is not worth while to wait any longer for this one. */
+export function outOfPatience(model: string, waitedMs: number, waitMs: number | undefined): SurefootError {
+  const expected = waitMs === undefined ? '' : `; about ${seconds(waitMs)} s more were to be expected`
+  return new SurefootError({
+    code: 'QUEUE_TIMEOUT',
+    message: `No slot for ${model} became free within ${seconds(waitedMs)} s${expected}.`,
+    retryAfterMs: retryAfter(waitMs),
+  })
+}
+
 /** No backend may be asked: the reason they have in common, else the guide's words. */
 export function notReady(fleet: Fleet, model: string, nowMs: number): SurefootError {
   const reasons = fleet.backends.map((backend) => backend.models.avoided(model, nowMs, true)?.error)

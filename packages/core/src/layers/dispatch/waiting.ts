@@ -2,6 +2,7 @@ import type { Priority } from '@surefoot/protocol'
 
 import type { Backend } from '../../backends/backend.ts'
 import type { Lease } from '../../backends/lease.ts'
+import type { CallPatience } from '../../service.ts'
 
 /** Whoever wants a slot. */
 export interface Applicant {
@@ -23,6 +24,8 @@ export interface Applicant {
   readonly callSinceMs?: number | undefined
   /** On the monotonic clock. @default none */
   readonly deadlineAtMs?: number | undefined
+  /** There is another way to answer. @default there is none: it waits as configured */
+  readonly patience?: CallPatience | undefined
   grant(lease: Lease): void
   refuse(error: unknown): void
   /** It has to wait, or its place has changed. */

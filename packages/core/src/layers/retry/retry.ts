@@ -20,6 +20,8 @@ export interface RetryDeps {
   readonly telemetry: Telemetry
   /** Whether a backend other than those would take an attempt for this model now. */
   readonly hasOther: (model: string, than: ReadonlySet<string>) => boolean
+  /** Whether one of those would begin with it at once, as soon as it has a slot. @default `hasOther` */
+  readonly hasReady?: (model: string, than: ReadonlySet<string>) => boolean
   /** @default one of its own, of the configured size */
   readonly budget?: RetryBudget
   /** @default nobody looks after a backend that is away, and every sleep lasts its full time */
@@ -31,7 +33,7 @@ export interface RetryDeps {
  * answer whole is given the same care to its last token. Refusals of our own queue, aborts and deadlines pass through.
  */
 export function createRetry(options: RetryOptions & { readonly retryBudget: number }, deps: RetryDeps): Layer {
-  const { budget = new RetryBudget(options.retryBudget) } = deps
+  const { budget = new RetryBudget(options.retryBudget), hasReady = deps.hasOther } = deps
   return (next) => async (call, context) => {
     // Once a call, at its end: a stream that broke and was gone on from is one success.
     if (context.continueFrom === undefined) {
@@ -70,7 +72,13 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           leftMs: context.deadlineAtMs - nowMs,
           random: deps.runtime.random.next(),
         })
-        const again = decision.retry && mayGoOn(verdict, context) && (!decision.costly || budget.take(call.tenant))
+        const isPatient = (waitMs: number): boolean =>
+          isWorthTheWait(waitMs, context, nowMs, () => hasReady(call.model, new Set(sleeper.absent.keys())))
+        const again =
+          decision.retry &&
+          mayGoOn(verdict, context) &&
+          isPatient(decision.waitMs) &&
+          (!decision.costly || budget.take(call.tenant))
         deps.telemetry.emit({
           type: 'attempt-fail',
           id: context.id,
@@ -105,6 +113,17 @@ function mayGoOn({ cheap, class: kind }: Verdict, { spent, continueFrom }: CallC
   if (spent === undefined || cheap || kind === 'missing') return true
   spent.costly++
   return continueFrom === undefined || spent.costly < spent.most
+}
+
+/** Where there is another way to answer, nobody sleeps for longer than it takes to lose patience, or for the absent. */
+function isWorthTheWait(
+  waitMs: number,
+  { patience, continueFrom }: CallContext,
+  nowMs: number,
+  hasPresent: () => boolean,
+): boolean {
+  if (patience === undefined || continueFrom !== undefined || waitMs === 0) return true
+  return nowMs + waitMs < patience.untilMs && (patience.insteadOf !== undefined || hasPresent())
 }
 
 /** Tells the caller of a refusal how many attempts had been made before it. */

@@ -1,0 +1,33 @@
+import type { SurefootError } from '@surefoot/protocol'
+
+import type { CallContext, CallEnd } from '../../service.ts'
+
+/** What one rung wants done at its end: where another one answers, it has failed, whatever becomes of the call. */
+export class RungCleanups {
+  readonly #context: CallContext
+  #kept: ((end: CallEnd) => void)[] | undefined = []
+
+  constructor(context: CallContext) {
+    this.#context = context
+  }
+
+  readonly defer: CallContext['defer'] = (cleanup) => {
+    if (this.#kept === undefined) this.#context.defer(cleanup)
+    else this.#kept.push(cleanup)
+  }
+
+  /** The call ends as this rung does. */
+  passOn(): void {
+    for (const cleanup of this.#take()) this.#context.defer(cleanup)
+  }
+
+  failed(error: SurefootError): void {
+    for (const cleanup of this.#take()) cleanup({ kind: 'failed', error })
+  }
+
+  #take(): readonly ((end: CallEnd) => void)[] {
+    const kept = this.#kept ?? []
+    this.#kept = undefined
+    return kept
+  }
+}
