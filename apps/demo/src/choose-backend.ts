@@ -99,12 +99,14 @@ function pickModel(installed: readonly InstalledModel[], wanted: string): string
     )[0]?.name
 }
 
-function isSameModel(installed: string, wanted: string): boolean {
+/** Whether two names stand for one model: without a tag it is `latest`. */
+export function isSameModel(installed: string, wanted: string): boolean {
   const full = (name: string): string => (/:[^/]*$/.test(name) ? name : `${name}:latest`)
   return full(installed).toLowerCase() === full(wanted).toLowerCase()
 }
 
-function authorization(url: string): Record<string, string> {
+/** The header that the user name and password of an address stand for; none without. */
+export function authorization(url: string): Record<string, string> {
   const { username, password } = new URL(url)
   if (username === '' && password === '') return {}
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { SurefootError, type Surefoot } from '@surefoot/protocol'
+import { SurefootError, type ChatAnswer, type Surefoot } from '@surefoot/protocol'
 import { callerSignal, type Drains } from '@surefoot/server'
 import type { Context, Hono } from 'hono'
 import { stream } from 'hono/streaming'
 
+import type { AnswerCounts } from './answer-counts.ts'
 import type { FaultSwitch } from './fault-switch.ts'
 import { createOneAtATime } from './one-at-a-time.ts'
 import { runReliabilityTest } from './reliability-test.ts'
@@ -29,7 +30,8 @@ export interface DemoDeps {
   readonly faults: FaultSwitch
   /** Takes backends out and puts them back. */
   readonly drains: Drains
-  readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken'>
+  readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken' | 'answers'>
+  readonly answers: AnswerCounts
   readonly test: TestSettings
   /** Ends the tests that run when the demo closes. */
   readonly signal: AbortSignal
@@ -46,7 +48,7 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
   // During a test with restarts the switch goes to and fro; the page shows the button that was pressed.
   let pressed: BreakMode = deps.faults.mode
   app.get('/demo/info', (context) => {
-    const info: DemoInfo = { ...deps.about, mode: pressed, ...deps.faults.counts() }
+    const info: DemoInfo = { ...deps.about, mode: pressed, ...deps.faults.counts(), answers: deps.answers.counts() }
     return context.json(info)
   })
 
@@ -113,24 +115,27 @@ function runTest(deps: DemoDeps, emit: (event: ReliabilityEvent) => void, signal
       questions: QUESTIONS,
       patienceMs: test.patienceMs,
       warmUp: () =>
-        throughSurefoot(() => surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal })),
+        throughSurefoot(() =>
+          surefoot.chat({ ...body('Hello!'), options: { num_predict: 1 } }, { signal, cache: false }),
+        ),
       straight: (question, patienceMs, inner) => askStraight({ url, body: body(question), patienceMs, signal: inner }),
-      surefoot: (question, inner) => throughSurefoot(() => surefoot.chat(body(question), { signal: inner })),
+      surefoot: (question, inner) =>
+        throughSurefoot(() => surefoot.chat(body(question), { signal: inner, cache: false })),
     },
     emit,
     signal,
   )
 }
 
-async function throughSurefoot(
-  ask: () => Promise<{ served: string; reason?: string | undefined }>,
-): Promise<TestOutcome> {
+/** Whole is what a model has said: the one that was asked, or another one in its place. */
+async function throughSurefoot(ask: () => Promise<ChatAnswer>): Promise<TestOutcome> {
   const startedAtMs = performance.now()
   try {
     const answer = await ask()
     const tookMs = performance.now() - startedAtMs
     if (answer.served === 'model') return { ok: true, tookMs }
-    return { ok: false, tookMs, problem: `Not answered by the model (${answer.reason ?? answer.served}).` }
+    if (answer.served === 'degraded') return { ok: true, tookMs, otherModel: answer.model }
+    return { ok: false, tookMs, problem: `Not answered by a model (${answer.reason ?? answer.served}).` }
   } catch (error) {
     const problem = SurefootError.is(error) ? error.message : String(error)
     return { ok: false, tookMs: performance.now() - startedAtMs, problem }

@@ -3,6 +3,7 @@ import { createStandIn, type StandIn } from '@surefoot/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { createFaultProxy, type FaultProxy } from './fault-proxy.ts'
+import { createBeat } from './fault-switch.ts'
 import { askStraight, type TestOutcome } from './straight-client.ts'
 
 const ANSWER = Array.from({ length: 40 }, (_, index) => ` word${index}`)
@@ -12,7 +13,7 @@ let proxy: FaultProxy
 
 beforeEach(async () => {
   ollama = await createStandIn({ answers: () => ANSWER, tokensPerSecond: 2000, slots: 4 })
-  proxy = await createFaultProxy(ollama.url)
+  proxy = await createFaultProxy(ollama.url, { model: 'llama3.2', beat: createBeat() })
 })
 
 afterEach(async () => {
@@ -20,9 +21,9 @@ afterEach(async () => {
   await ollama[Symbol.asyncDispose]()
 })
 
-function ask(patienceMs = 2000): Promise<TestOutcome> {
+function ask(patienceMs = 2000, url = proxy.url): Promise<TestOutcome> {
   const body = { model: 'llama3.2', messages: [{ role: 'user', content: 'Hello' }] }
-  return askStraight({ url: proxy.url, body, patienceMs, signal: new AbortController().signal })
+  return askStraight({ url, body, patienceMs, signal: new AbortController().signal })
 }
 
 describe('the fault proxy', () => {
@@ -123,5 +124,47 @@ describe('the fault proxy', () => {
       call.end('{"model":"llama3.2","messages":[{"role":"user","content":"Hello"}]}')
     })
     await expect.poll(() => ollama.counts.canceled).toBe(1)
+  })
+
+  it('keeps one model out of memory with Ollama’s own words, and lets the others answer', async () => {
+    await proxy.set('no-memory')
+    const post = (path: string, body: object): Promise<Response> =>
+      fetch(`${proxy.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
+    const question = { messages: [{ role: 'user', content: 'Hello' }] }
+    // A load is a question without one.
+    for (const [path, body] of [
+      ['/api/chat', { model: 'llama3.2', ...question }],
+      ['/api/chat', { model: 'llama3.2:latest', messages: [] }],
+      ['/api/generate', { model: 'LLAMA3.2' }],
+    ] as const) {
+      const response = await post(path, body)
+      expect(response.status).toBe(500)
+      expect(await response.json()).toEqual({
+        error: 'model requires more system memory (5.6 GiB) than is available (3.1 GiB)',
+      })
+    }
+    expect((await post('/api/chat', { model: 'smollm2:135m', ...question })).status).toBe(200)
+    expect(proxy.counts()).toEqual({ requests: 4, broken: 3 })
+
+    const inMemory = async (): Promise<string[]> => {
+      const { models } = (await (await fetch(`${proxy.url}/api/ps`)).json()) as { models: { name: string }[] }
+      return models.map(({ name }) => name)
+    }
+    expect(await inMemory()).toEqual(['smollm2:135m'])
+    await proxy.set('none')
+    expect(await inMemory()).toContain('llama3.2:latest')
+  })
+
+  it('strikes every second request of all backends together, so that another backend can help', async () => {
+    const beat = createBeat()
+    const pair = await Promise.all([1, 2].map(() => createFaultProxy(ollama.url, { model: 'llama3.2', beat })))
+    try {
+      await Promise.all(pair.map((one) => one.set('every-second')))
+      const outcomes: boolean[] = []
+      for (const one of [...pair, ...pair]) outcomes.push((await ask(2000, one.url)).ok)
+      expect(outcomes).toEqual([false, true, false, true])
+    } finally {
+      for (const one of pair) await one[Symbol.asyncDispose]()
+    }
   })
 })

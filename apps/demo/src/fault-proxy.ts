@@ -3,34 +3,44 @@ import { request as httpsRequest } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
-import { TOKENS_BEFORE_CUT, type FaultSwitch } from './fault-switch.ts'
+import { authorization, isSameModel } from './choose-backend.ts'
+import { TOKENS_BEFORE_CUT, type Beat, type FaultSwitch } from './fault-switch.ts'
 import type { BreakMode } from './shared/demo-api.ts'
+import { shownUrl } from './shown-url.ts'
 
 /** A proxy on loopback in front of an Ollama, because a real one does not break when one asks it to. */
 export interface FaultProxy extends FaultSwitch, AsyncDisposable {
   readonly url: string
 }
 
+/** What a proxy is told. */
+export interface FaultProxyOptions {
+  /** The model that does not fit into memory any more in the mode `no-memory`. */
+  readonly model: string
+  readonly beat: Beat
+}
+
 const LINE_END = 0x0a
 /** Answers limited to so few tokens are not cut. */
 const SHORT_TOKENS = 24
 const ANSWERS = new Set(['/api/chat', '/api/generate', '/v1/chat/completions'])
+/** What Ollama says of a model that does not fit; with status 500. */
+const NO_MEMORY = 'model requires more system memory (5.6 GiB) than is available (3.1 GiB)'
 
 /** Opens a proxy to one Ollama. Without a fault it hands every byte on and keeps nothing back. */
-export async function createFaultProxy(target: string): Promise<FaultProxy> {
+export async function createFaultProxy(target: string, { model, beat }: FaultProxyOptions): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
   let mode: BreakMode = 'none'
   let requests = 0
   let broken = 0
-  let sinceSwitch = 0
 
-  // The first one and then every second one is struck: whoever presses the button sees it at once.
   const strikes = (): boolean => {
-    const isStruck = sinceSwitch++ % 2 === 0
+    const isStruck = beat.strikes()
     if (isStruck) broken++
     return isStruck
   }
   const server = createServer((request, response) => {
+    if (mode === 'no-memory' && request.url === '/api/ps') return void passWithout(model, target, response)
     if (!ANSWERS.has(request.url ?? '')) return pass(target, request, response)
     requests++
     if (mode === 'none' || mode === 'refuse') pass(target, request, response)
@@ -38,6 +48,13 @@ export async function createFaultProxy(target: string): Promise<FaultProxy> {
       const passOn = (body: Buffer): void =>
         pass(target, request, response, { body, isCut: isNewAnswer(body) && strikes() })
       buffer(request).then(passOn, () => request.socket.destroy())
+    } else if (mode === 'no-memory') {
+      const passOrRefuse = (body: Buffer): void => {
+        if (!isFor(model, body)) return pass(target, request, response, { body })
+        broken++
+        sendJson(response, 500, { error: NO_MEMORY })
+      }
+      buffer(request).then(passOrRefuse, () => request.socket.destroy())
     } else if (!strikes()) pass(target, request, response)
     else if (mode === 'every-second') request.socket.resetAndDestroy()
     // A hang takes the question and keeps the connection; it ends when the other side has had enough.
@@ -74,7 +91,7 @@ export async function createFaultProxy(target: string): Promise<FaultProxy> {
     },
     async set(wanted) {
       mode = wanted
-      sinceSwitch = 0
+      beat.restart()
       if (wanted === 'refuse' && server.listening) await close()
       else if (wanted !== 'refuse' && !server.listening) await listen(port)
     },
@@ -101,6 +118,31 @@ function isNewAnswer(body: Buffer): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether a request is for this model: a question, or an empty one that only loads it. */
+function isFor(model: string, body: Buffer): boolean {
+  try {
+    const { model: wanted } = JSON.parse(body.toString()) as { model?: unknown }
+    return typeof wanted === 'string' && isSameModel(wanted, model)
+  } catch {
+    return false
+  }
+}
+
+/** Hands on the list of the models in memory, without the one that does not fit. */
+async function passWithout(model: string, target: string, response: ServerResponse): Promise<void> {
+  try {
+    const answer = await fetch(`${shownUrl(target)}/api/ps`, { headers: authorization(target) })
+    const { models } = (await answer.json()) as { models: readonly { name: string }[] }
+    sendJson(response, answer.status, { models: models.filter(({ name }) => !isSameModel(name, model)) })
+  } catch {
+    response.destroy()
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body))
 }
 
 /** What `pass` is told besides. */

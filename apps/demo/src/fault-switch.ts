@@ -8,6 +8,24 @@ export interface FaultSwitch {
   counts(): { readonly requests: number; readonly broken: number }
 }
 
+/** Says which requests are struck where every second one is: the first and then every other, so that one sees it at once. */
+export interface Beat {
+  strikes(): boolean
+  /** The next one is struck. */
+  restart(): void
+}
+
+/** One for all backends: whoever is struck and asks another backend gets an answer there. */
+export function createBeat(): Beat {
+  let count = 0
+  return {
+    strikes: () => count++ % 2 === 0,
+    restart() {
+      count = 0
+    },
+  }
+}
+
 /** Tokens of an answer that still arrive before a cut. */
 export const TOKENS_BEFORE_CUT = 12
 

@@ -3,6 +3,7 @@ import { SurefootError } from '@surefoot/protocol'
 
 import { buildPage, PAGE_FOLDER } from './build-page.ts'
 import { chooseBackend, type ChosenBackend } from './choose-backend.ts'
+import { configFromEnv } from './config-from-env.ts'
 import { HELP, readCliOptions, type CliOptions } from './cli-options.ts'
 import { readPageFiles } from './page-files.ts'
 import { shownUrl } from './shown-url.ts'
@@ -23,13 +24,7 @@ async function main(options: CliOptions): Promise<void> {
     backend,
     port: options.port,
     page: readPageFiles(PAGE_FOLDER),
-    config: {
-      // On a terminal that says where to look, records would only be in the way.
-      logLevel: process.env['LOG_LEVEL'] === undefined ? 'silent' : config.logLevel,
-      // The demo has defaults of its own, which are not to win over what was set.
-      ...(process.env['OLLAMA_MAX_RETRIES'] !== undefined && { maxRetries: config.maxRetries }),
-      ...(process.env['OLLAMA_TIMEOUT'] !== undefined && { timeoutMs: config.timeoutMs }),
-    },
+    config: configFromEnv(config, process.env),
   })
 
   say('')

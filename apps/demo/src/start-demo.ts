@@ -1,13 +1,14 @@
-import { createSurefoot, type SurefootConfig } from '@surefoot/core'
+import { createSurefoot, readConfig, type Config, type SurefootConfig } from '@surefoot/core'
 import { createServer } from '@surefoot/server'
 import { createStandIn } from '@surefoot/testing'
 
-import type { ChosenBackend } from './choose-backend.ts'
+import { countAnswers } from './answer-counts.ts'
+import { isSameModel, type ChosenBackend } from './choose-backend.ts'
 import { addDemoRoutes, type TestSettings } from './demo-routes.ts'
 import { createFaultProxy } from './fault-proxy.ts'
-import { combineFaults, type FaultSwitch } from './fault-switch.ts'
+import { combineFaults, createBeat, type FaultSwitch } from './fault-switch.ts'
 import { addMentorRoutes, mentorErrors } from './mentor/mentor-routes.ts'
-import { scriptedAnswer, textToTokens } from './mentor/scripted-answers.ts'
+import { scriptedAnswer, shorterAnswer, textToTokens } from './mentor/scripted-answers.ts'
 import { onNextFreePort } from './next-free-port.ts'
 import { addPageRoutes, type PageFiles } from './page-files.ts'
 import { withShownAddresses, type DemoBackend } from './shared/demo-api.ts'
@@ -41,6 +42,31 @@ const STAND_INS = 3
 const STAND_IN_SETTINGS: SurefootConfig = { slots: 1, timeoutMs: 2000, retryDelayMs: 250 }
 
 /**
+ * Everything that decides how an answer comes about, to be seen at work. Of a real Ollama the operator says what it is to
+ * answer with.
+ */
+function standInAnswers(model: string): SurefootConfig {
+  return {
+    cache: true,
+    degradeModels: [isSameModel(model, SMALLER_MODEL) ? OTHER_SMALLER_MODEL : SMALLER_MODEL],
+    degradeToCache: true,
+    experiments: [
+      {
+        name: 'voice',
+        goal: 'feedback',
+        variants: [
+          { name: 'calm', model, options: { temperature: 0.3 } },
+          { name: 'lively', model, options: { temperature: 1 } },
+        ],
+      },
+    ],
+  }
+}
+
+const SMALLER_MODEL = 'llama3.2:1b'
+const OTHER_SMALLER_MODEL = 'smollm2:135m'
+
+/**
  * A person before a page would rather be told that nothing answers than wait on, so both patiences are half or less.
  * And where every second answer is cut on purpose, one of twenty calls meets four cuts in a row now and then: chance,
  * which more tries rule out.
@@ -56,23 +82,31 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   await using parts = new AsyncDisposableStack()
   const { backend } = options
   const isReal = backend.kind === 'real'
+  const { model } = backend
+  const settings: SurefootConfig = {
+    ...DEMO_SETTINGS,
+    ...(!isReal && { ...STAND_IN_SETTINGS, ...standInAnswers(model) }),
+    ...options.config,
+    model,
+  }
+  const config = readConfig(settings, process.env)
   const opened = isReal
-    ? await openProxies(backend.urls, parts)
-    : await openStandIns(backend.model, options.pace ?? STAND_IN_PACE, parts)
+    ? await openProxies(backend.urls, model, parts)
+    : await openStandIns(modelsOf(config), options.pace ?? STAND_IN_PACE, parts)
   const backends = opened.map(({ faults: _faults, ...shown }) => shown)
   const faults = combineFaults(opened.map((one) => one.faults))
 
-  const surefoot = parts.use(
-    createSurefoot({
-      ...DEMO_SETTINGS,
-      ...(!isReal && STAND_IN_SETTINGS),
-      ...options.config,
-      backends: backends.map(({ url }) => url),
-      model: backend.model,
-    }),
-  )
+  const surefoot = parts.use(createSurefoot({ ...settings, backends: backends.map(({ url }) => url) }))
+  const answers = countAnswers(surefoot.telemetry)
   const closing = new AbortController()
-  const about = { kind: backend.kind, backends, model: backend.model, note: backend.note }
+  const about = {
+    kind: backend.kind,
+    backends,
+    model,
+    note: backend.note,
+    ladder: { models: config.degradeModels, cache: config.degradeToCache },
+    hasCache: config.cache,
+  }
   const server = await onNextFreePort(options.port, (port) =>
     createServer({
       surefoot,
@@ -82,7 +116,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       extraRoutes(app, gated) {
         addMentorRoutes(app, {
           surefoot: gated,
-          model: backend.model,
+          model,
           withShownAddresses: (text) => withShownAddresses(text, backends),
         })
         addDemoRoutes(app, {
@@ -90,6 +124,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
           faults,
           drains: surefoot,
           about,
+          answers,
           test: { ...(isReal ? REAL_TEST : STAND_IN_TEST), ...options.test },
           signal: closing.signal,
         })
@@ -108,8 +143,15 @@ interface OpenBackend extends DemoBackend {
   readonly faults: FaultSwitch
 }
 
+/** All models that may be asked, the one that answers when none is named first. */
+function modelsOf({ model, degradeModels, experiments }: Config): [string, ...string[]] {
+  const tried = experiments.flatMap(({ variants, shadow }) => [...variants, ...(shadow === undefined ? [] : [shadow])])
+  const others = [...degradeModels, ...tried.map((variant) => variant.model)]
+  return [model, ...others.filter((name, at) => others.indexOf(name) === at && !isSameModel(name, model))]
+}
+
 async function openStandIns(
-  model: string,
+  models: readonly [string, ...string[]],
   pace: { readonly firstTokenMs: number; readonly tokensPerSecond: number },
   parts: AsyncDisposableStack,
 ): Promise<OpenBackend[]> {
@@ -117,20 +159,31 @@ async function openStandIns(
     Array.from({ length: STAND_INS }, () =>
       createStandIn({
         ...pace,
-        models: [{ name: model }],
-        answers: (request) => textToTokens(scriptedAnswer(request.prompt)),
+        models: models.map((name, at) => ({ name, digest: digestOf(at) })),
+        answers: ({ prompt, model }) =>
+          textToTokens(isSameModel(model, models[0]) ? scriptedAnswer(prompt) : shorterAnswer(prompt)),
       }),
     ),
   )
   for (const standIn of standIns) parts.use(standIn)
   const urls = standIns.map(({ url }) => url)
   // Nobody knows a stand-in by its own address: it goes by that of its proxy.
-  return (await openProxies(urls, parts)).map((opened) => ({ ...opened, shownAs: opened.url }))
+  return (await openProxies(urls, models[0], parts)).map((opened) => ({ ...opened, shownAs: opened.url }))
+}
+
+/** Models of one digest would be one model under several names. */
+function digestOf(at: number): string {
+  return `${at + 1}`.padStart(64, '0')
 }
 
 /** A fault proxy before each Ollama. */
-async function openProxies(urls: readonly string[], parts: AsyncDisposableStack): Promise<OpenBackend[]> {
-  const proxies = await Promise.all(urls.map((url) => createFaultProxy(url)))
+async function openProxies(
+  urls: readonly string[],
+  model: string,
+  parts: AsyncDisposableStack,
+): Promise<OpenBackend[]> {
+  const beat = createBeat()
+  const proxies = await Promise.all(urls.map((url) => createFaultProxy(url, { model, beat })))
   return proxies.map((proxy, index) => {
     parts.use(proxy)
     return { url: proxy.url, shownAs: shownUrl(urls[index] as string), faults: proxy }

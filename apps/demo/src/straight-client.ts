@@ -5,6 +5,8 @@ import { request as httpsRequest } from 'node:https'
 export interface TestOutcome {
   readonly ok: boolean
   readonly tookMs: number
+  /** The model that answered in the place of the one that was asked. */
+  readonly otherModel?: string
   readonly problem?: string
 }
 

@@ -104,11 +104,13 @@ describe('draining', () => {
 })
 
 describe('the break bar', () => {
-  it('knows five modes and nothing else', async () => {
+  it('knows six modes and nothing else', async () => {
     await using demo = await startOnStandIns()
     const response = await postJson(`${demo.url}/demo/fault`, { mode: 'explode' })
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ error: 'mode must be one of none, every-second, refuse, hang, cut' })
+    expect(await response.json()).toMatchObject({
+      error: 'mode must be one of none, every-second, refuse, hang, cut, no-memory',
+    })
   })
 
   it('is closed to other origins', async () => {

@@ -1,4 +1,4 @@
-import { SurefootError, type ErrorCode, type Surefoot } from '@surefoot/protocol'
+import { ERROR_CODES, SurefootError, type ErrorCode, type Surefoot } from '@surefoot/protocol'
 import { callerSignal } from '@surefoot/server'
 import type { Context, Hono } from 'hono'
 
@@ -21,6 +21,7 @@ const OWN_MISTAKES: ReadonlyMap<ErrorCode, 400 | 413 | 422> = new Map([
 ])
 
 const PREFIX = '/api/mentor'
+const NO_ANSWER = 'Unable to connect to AI service. Please try again.'
 
 /** The guide's form for what is refused before a route is reached: a body that is too long, a foreign origin. */
 export function mentorErrors(error: SurefootError, path: string): Response | undefined {
@@ -47,7 +48,12 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
   const teacher = teacherOfClass(classNumber)
   try {
     const signal = callerSignal(context.req.raw)
-    const answer = await surefoot.chat(message, { system: systemPromptOf(teacher), signal })
+    // A question comes alone here, without a conversation: the class may share the answer, where there is a cache.
+    const answer = await surefoot.chat(message, { system: systemPromptOf(teacher), signal, cache: true })
+    const { served, reason } = answer
+    context.header('x-surefoot-served', served)
+    if (reason !== undefined) context.header('x-surefoot-reason', reason)
+    if (served === 'fallback') return context.json({ success: false, error: NO_ANSWER, details: hintOf(reason) }, 503)
     return context.json({
       success: true,
       text: answer.message.content,
@@ -61,13 +67,17 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
     if (status !== undefined) return context.json({ success: false, error: error.message }, status)
     const details = withShownAddresses(`${error.message.replace(/[.!]$/, '')}. ${error.hint}`)
     return context.json(
-      { success: false, error: 'Unable to connect to AI service. Please try again.', details },
+      { success: false, error: NO_ANSWER, details },
       503,
       error.retryAfterMs === undefined
         ? {}
         : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))) },
     )
   }
+}
+
+function hintOf(code: string | undefined): string {
+  return ERROR_CODES[Object.hasOwn(ERROR_CODES, code ?? '') ? (code as ErrorCode) : 'CANNOT_CONNECT'].hint
 }
 
 async function health(context: Context, { surefoot, model, withShownAddresses }: MentorDeps): Promise<Response> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { systemPromptOf, teacherOfClass, TEACHERS } from '../shared/teachers.ts'
-import { scriptedAnswer, textToTokens } from './scripted-answers.ts'
+import { scriptedAnswer, shorterAnswer, textToTokens } from './scripted-answers.ts'
 import { guessSubject } from './subject.ts'
 
 describe('the teachers', () => {
@@ -32,6 +32,16 @@ describe('the stand-in’s answers', () => {
 
   it('say of any other question that there is no model, and how to get one', () => {
     expect(scriptedAnswer('Who are you?')).toMatch(/no model behind me.*ollama serve.*ollama pull llama3\.2/)
+  })
+
+  it('are shorter from a smaller model: their first two sentences', () => {
+    expect(shorterAnswer('Why do we sleep?')).toBe(
+      'While you sleep, your body is busy. Your muscles rest and mend, and you grow a little, because the growing hormone works best at night.',
+    )
+    expect(shorterAnswer('Who are you?')).toMatch(/install Ollama from ollama\.com, run `ollama serve`/)
+    for (const question of TEACHERS.flatMap((teacher) => teacher.questions)) {
+      expect(scriptedAnswer(question).startsWith(`${shorterAnswer(question)} `)).toBe(true)
+    }
   })
 
   it('come in tokens that add up to the text', () => {

@@ -46,6 +46,12 @@ export function scriptedAnswer(question: string): string {
   return BY_KEY.get(keyOf(question)) ?? OTHER
 }
 
+/** What a smaller model says to a question: the first two sentences, which stand for themselves. */
+export function shorterAnswer(question: string): string {
+  const sentences = scriptedAnswer(question).match(/\S.*?[.!?]["”]?(?=\s|$)/g) ?? []
+  return sentences.slice(0, 2).join(' ')
+}
+
 /** A text cut the way a model streams it: a word at a time, the space before it included. */
 export function textToTokens(text: string): string[] {
   return text.match(/\s*\S+/g) ?? []

@@ -1,7 +1,8 @@
-import { useCallback, useState, type ReactNode } from 'react'
+import { useCallback, useMemo, useState, type ReactNode } from 'react'
 
 import { withShownAddresses } from '../shared/demo-api.ts'
 import { teacherOfClass } from '../shared/teachers.ts'
+import type { Asked } from './chat/came-about.ts'
 import { ClassStairs } from './chat/class-stairs.tsx'
 import { Composer } from './chat/composer.tsx'
 import { Notebook } from './chat/notebook.tsx'
@@ -21,12 +22,19 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
   const { theme, next } = useTheme()
   const engine = useEngine(client.surefoot)
   const reliability = useReliabilityTest(engine.refresh)
+  const [mayRemember, setMayRemember] = useState(true)
+  const { info } = engine
   const { turns, isAnswering, ask, stop } = useConversation(client, {
-    isBrokenOnPurpose: engine.info !== undefined && engine.info.mode !== 'none',
+    isBrokenOnPurpose: info !== undefined && info.mode !== 'none',
+    mayRemember,
     onEnd: engine.refresh,
   })
   const teacher = teacherOfClass(classNumber)
-  const known = engine.info?.backends
+  const known = info?.backends
+  const isStandIn = info?.kind === 'stand-in'
+  const model = info?.model ?? 'the model'
+  const asked = useMemo<Asked>(() => ({ origin: isStandIn ? 'stand-in' : 'model', model }), [isStandIn, model])
+  const rate = useCallback((runId: string, isGood: boolean) => client.surefoot.feedback(runId, isGood), [client])
   const say = useCallback((text: string) => withShownAddresses(text, known ?? []), [known])
 
   return (
@@ -41,13 +49,7 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
           </p>
           <ClassStairs classNumber={classNumber} isLocked={isAnswering} onChoose={setClassNumber} />
         </div>
-        <Notebook
-          turns={turns}
-          teacher={teacher}
-          origin={engine.info?.kind === 'stand-in' ? 'stand-in' : 'model'}
-          say={say}
-          onAgain={ask}
-        />
+        <Notebook turns={turns} teacher={teacher} asked={asked} say={say} onAgain={ask} onRate={rate} />
         <Composer
           teacherName={teacher.name}
           questions={teacher.questions}
@@ -57,7 +59,12 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
         />
       </main>
       <aside className="engine-room" id="engine-room" aria-label="Engine room">
-        <EngineRoom engine={engine} reliability={reliability} />
+        <EngineRoom
+          engine={engine}
+          reliability={reliability}
+          mayRemember={mayRemember}
+          onMayRemember={setMayRemember}
+        />
       </aside>
     </div>
   )

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 
 /** Epoch milliseconds, to compare with instants that the server names. */
-function nowMs(): number {
+export function nowMs(): number {
   return Date.now()
 }
 

@@ -10,6 +10,7 @@ import './styles/composer.css'
 import './styles/engine.css'
 import './styles/breaker.css'
 import './styles/trials.css'
+import './styles/answers.css'
 
 const client = createPageClient(location.origin)
 createRoot(document.getElementById('root') as HTMLElement).render(<App client={client} />)

@@ -1,8 +1,10 @@
+import type { Served } from '@surefoot/protocol'
+
 /** What can be broken between Surefoot and its backend; `none` is the ordinary state. */
-export type BreakMode = 'none' | 'every-second' | 'refuse' | 'hang' | 'cut'
+export type BreakMode = 'none' | 'every-second' | 'refuse' | 'hang' | 'cut' | 'no-memory'
 
 /** All break modes, in the order of the page's bar. */
-export const BREAK_MODES: readonly BreakMode[] = ['none', 'every-second', 'refuse', 'hang', 'cut']
+export const BREAK_MODES: readonly BreakMode[] = ['none', 'every-second', 'refuse', 'hang', 'cut', 'no-memory']
 
 /** One backend of the demo. */
 export interface DemoBackend {
@@ -10,6 +12,13 @@ export interface DemoBackend {
   readonly url: string
   /** The address a person knows it by. */
   readonly shownAs: string
+}
+
+/** What answers in the place of a model that cannot, in this order; after it comes the fallback reply. */
+export interface Ladder {
+  readonly models: readonly string[]
+  /** An older answer to the same question. */
+  readonly cache: boolean
 }
 
 /** The answer of `GET /demo/info`. */
@@ -24,6 +33,14 @@ export interface DemoInfo {
   readonly requests: number
   /** Of those, the ones a fault was put on. */
   readonly broken: number
+  readonly ladder: Ladder
+  /** Whether repeated questions can be answered from a cache. */
+  readonly hasCache: boolean
+  /**
+   * How the answers since the start came about, the reliability test's included. Where nothing could answer whoever asked
+   * has put a fallback reply there, if Surefoot did not: both are `fallback`.
+   */
+  readonly answers: Readonly<Record<Served, number>>
 }
 
 /** Who asked in the reliability test: a client without any precautions, or Surefoot. */
@@ -46,6 +63,8 @@ export type ReliabilityEvent =
       readonly index: number
       readonly ok: boolean
       readonly tookMs: number
+      /** The model that answered in the place of the one that was asked. */
+      readonly otherModel?: string
       /** Why there was no whole answer, in one sentence. */
       readonly problem?: string
     }

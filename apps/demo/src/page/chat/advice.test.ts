@@ -13,7 +13,8 @@ it('begins with what to do, without the words of the machinery', () => {
   }
 })
 
-it('says what was pressed, except where the page has lost its own server', () => {
+it('says what was pressed, except where the page has lost its own server or the question is at fault', () => {
   expect(advice('BREAKER_OPEN', true)).toContain('press “Nothing broken” in the engine room')
   expect(advice('SERVER_UNREACHABLE', true)).toContain('start the demo again')
+  expect(advice('CONTEXT_OVERFLOW', true)).toContain('ask a shorter question')
 })

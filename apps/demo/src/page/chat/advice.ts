@@ -21,8 +21,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
 
 /** What to do about a failed answer, in one sentence; the mechanism comes after it. */
 export function adviceFor(problem: Problem, isBrokenOnPurpose: boolean): string {
-  // Without the page's own server the break bar does not work either.
-  if (isBrokenOnPurpose && problem.code !== 'SERVER_UNREACHABLE') {
+  // Without the page's own server the break bar does not work either; and what the question itself has wrong stays wrong.
+  const isOfTheQuestion = problem.code === 'CONTEXT_OVERFLOW' || problem.code === 'PAYLOAD_TOO_LARGE'
+  if (isBrokenOnPurpose && problem.code !== 'SERVER_UNREACHABLE' && !isOfTheQuestion) {
     return 'Something is broken on purpose: press “Nothing broken” in the engine room, then try again.'
   }
   return BY_CODE[problem.code ?? ''] ?? 'Something went wrong: try again.'

@@ -1,29 +1,32 @@
 import { Fragment, type ReactNode, type ToggleEvent } from 'react'
 
+import type { CameAbout } from './came-about.ts'
 import { seconds, type Turn } from './turn.ts'
 
 /** What the foot line shows. */
 export interface FootLineProps {
   readonly turn: Turn
-  /** What stands behind the answer. */
-  readonly origin: 'model' | 'stand-in'
+  readonly about: CameAbout
   readonly say: (text: string) => string
 }
 
 /** How the answer came about, in one line; opened, it shows every step on the way. */
-export function FootLine({ turn, origin, say }: FootLineProps): ReactNode {
+export function FootLine({ turn, about, say }: FootLineProps): ReactNode {
   const facts = [
     turn.attempts > 0 && { is: 'attempts', says: `${turn.attempts} ${turn.attempts === 1 ? 'attempt' : 'attempts'}` },
     turn.backend !== undefined && { is: 'at', says: withoutScheme(say(turn.backend)) },
     turn.firstTokenMs !== undefined && { is: 'first', says: `first token ${seconds(turn.firstTokenMs)}` },
     turn.tokensPerSecond !== undefined && { is: 'pace', says: `${Math.round(turn.tokensPerSecond)} tokens/s` },
     turn.tookMs !== undefined && { is: 'took', says: `${seconds(turn.tookMs)} in all` },
+    turn.variant !== undefined && { is: 'variant', says: `variant ${turn.variant.split('/').at(-1)}` },
   ].filter((fact) => fact !== false)
-  const served = servedBy(turn, origin)
   return (
     <details className="foot" onToggle={bringIntoView}>
       <summary>
-        <b data-served={served}>{served}</b>
+        <b data-served={about.kind}>
+          <span aria-hidden="true">{about.mark} </span>
+          {about.label}
+        </b>
         {facts.map(({ is, says }) => (
           // The space is where the line may break.
           <Fragment key={is}>
@@ -50,11 +53,4 @@ function withoutScheme(text: string): string {
 /** Under the last answer it would open below the fold. */
 function bringIntoView({ currentTarget: details }: ToggleEvent<HTMLDetailsElement>): void {
   if (details.open) details.scrollIntoView({ block: 'nearest' })
-}
-
-function servedBy(turn: Turn, origin: 'model' | 'stand-in'): string {
-  if (turn.state === 'broken') return 'broken off'
-  if (turn.state === 'failed') return 'no answer'
-  if (turn.state === 'stopped') return 'stopped'
-  return turn.served === undefined || turn.served === 'model' ? origin : turn.served
 }

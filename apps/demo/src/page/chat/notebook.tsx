@@ -1,24 +1,21 @@
 import { useEffect, useLayoutEffect, useRef, type ReactNode } from 'react'
 
 import type { Teacher } from '../../shared/teachers.ts'
+import { cameAbout, type Asked } from './came-about.ts'
 import { isRunning, type Turn } from './turn.ts'
-import { TurnView } from './turn-view.tsx'
+import { TurnView, type TurnViewProps } from './turn-view.tsx'
 
 /** What the notebook shows and does. */
-export interface NotebookProps {
+export interface NotebookProps extends Pick<TurnViewProps, 'asked' | 'say' | 'onAgain' | 'onRate'> {
   readonly turns: readonly Turn[]
   readonly teacher: Teacher
-  /** What stands behind the answers. */
-  readonly origin: 'model' | 'stand-in'
-  readonly say: (text: string) => string
-  readonly onAgain: (question: string, classNumber: number) => void
 }
 
 /** How near the end one must be for the page to follow the answer, in pixels. */
 const NEAR_END_PX = 80
 
 /** The ruled page with the questions and answers; it follows the answer unless one has scrolled up to read. */
-export function Notebook({ turns, teacher, origin, say, onAgain }: NotebookProps): ReactNode {
+export function Notebook({ turns, teacher, ...forTurns }: NotebookProps): ReactNode {
   const page = useRef<HTMLDivElement>(null)
   const follows = useRef(true)
   const count = turns.length
@@ -60,26 +57,27 @@ export function Notebook({ turns, teacher, origin, say, onAgain }: NotebookProps
         </p>
       </div>
       {turns.map((turn) => (
-        <TurnView key={turn.id} turn={turn} origin={origin} say={say} canAsk={canAsk} onAgain={onAgain} />
+        <TurnView key={turn.id} turn={turn} canAsk={canAsk} {...forTurns} />
       ))}
-      <Announcer turns={turns} />
+      <Announcer turns={turns} asked={forTurns.asked} />
     </div>
   )
 }
 
 /** Tells a screen reader that an answer began, and reads it once when it is there; never word by word. */
-function Announcer({ turns }: { readonly turns: readonly Turn[] }): ReactNode {
+function Announcer({ turns, asked }: Pick<NotebookProps, 'turns' | 'asked'>): ReactNode {
   return (
     <p className="visually-hidden" role="status">
-      {wordsFor(turns.at(-1))}
+      {wordsFor(turns.at(-1), asked)}
     </p>
   )
 }
 
 /** The same words for all the time that an answer grows: a status is read out when it changes. */
-function wordsFor(turn: Turn | undefined): string {
+function wordsFor(turn: Turn | undefined, asked: Asked): string {
   if (turn === undefined) return ''
   if (isRunning(turn)) return 'The answer is on its way.'
-  const ending = turn.state === 'whole' ? '' : `(${turn.state})`
+  const stamp = turn.state === 'whole' ? cameAbout(turn, asked).stamp : turn.state
+  const ending = stamp === undefined ? '' : `(${stamp})`
   return [turn.text, ending, turn.problem?.message ?? ''].filter((part) => part !== '').join(' ')
 }

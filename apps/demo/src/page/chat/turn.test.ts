@@ -1,7 +1,7 @@
-import { SurefootError, type ChatAnswer, type RunEvent } from '@surefoot/protocol'
+import { ERROR_CODES, SurefootError, type ChatAnswer, type RunEvent } from '@surefoot/protocol'
 import { describe, expect, it } from 'vitest'
 
-import { newTurn, seconds, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
+import { duration, newTurn, seconds, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
 
 const backend = 'http://127.0.0.1:11434'
 
@@ -19,8 +19,10 @@ const answer: ChatAnswer = {
   eval_duration: 500_000_000,
 }
 
+const NEW = newTurn({ id: 1, classNumber: 3, question: 'Hi', askedAtMs: 1_000_000, remembered: 0 })
+
 function after(...events: RunEvent[]): Turn {
-  return events.reduce((turn, event, index) => turnAfterEvent(turn, event, (index + 1) * 100), newTurn(1, 3, 'Hi'))
+  return events.reduce((turn, event, index) => turnAfterEvent(turn, event, (index + 1) * 100), NEW)
 }
 
 describe('a turn', () => {
@@ -102,6 +104,55 @@ describe('a turn', () => {
     expect(turn.problem).toEqual({ code: fault.code, message: fault.message, hint: fault.hint })
   })
 
+  it('does not take the fault of an earlier question for the reason of a fallback of the server', () => {
+    const stale = new SurefootError({ code: 'SERVER_UNREACHABLE', message: 'The server was away.' })
+    const fallback = { ...answer, served: 'fallback', reason: 'BREAKER_OPEN', attempts: 0 } as const
+    const turn = turnAfterEvent(NEW, { type: 'finish', answer: fallback }, 900, stale)
+    expect(turn.problem).toMatchObject({ code: 'BREAKER_OPEN', message: ERROR_CODES.BREAKER_OPEN.meaning })
+  })
+
+  it('knows of an answer from the cache how old it is, and claims no pace for it', () => {
+    const cached: ChatAnswer = { ...answer, served: 'cache', cachedAtMs: 1_000_000 - 59_900, attempts: 0 }
+    const turn = after({ type: 'delta', text: 'Hello there' }, { type: 'finish', answer: cached })
+    expect(turn).toMatchObject({ state: 'whole', served: 'cache', ageMs: 60_100, tokensPerSecond: undefined })
+    expect(turn.trail.slice(-2)).toEqual([
+      { atMs: 200, text: 'from the cache, written 60 s ago' },
+      { atMs: 200, text: 'whole' },
+    ])
+    // The clock of the server may be ahead of ours.
+    expect(turnAfterEvent(NEW, { type: 'finish', answer: { ...cached, cachedAtMs: 2_000_000 } }, 5).ageMs).toBe(0)
+  })
+
+  it('knows which model answered in the place of which, why, and for which experiment', () => {
+    const other: ChatAnswer = {
+      ...answer,
+      model: 'llama3.2:1b',
+      served: 'degraded',
+      reason: 'MODEL_FAILED',
+      variant: 'voice/calm',
+    }
+    const turn = after({ type: 'finish', answer: other })
+    expect(turn).toMatchObject({ model: 'llama3.2:1b', variant: 'voice/calm', runId: 'a', reason: 'MODEL_FAILED' })
+    expect(turn.trail.map(({ text }) => text)).toEqual([
+      'asked',
+      'took part in an experiment: voice/calm',
+      'another model answered, llama3.2:1b, because of MODEL_FAILED',
+      'whole, 40 tokens/s',
+    ])
+  })
+
+  it('says of a question that is too long what it needs and what there is', () => {
+    const error = new SurefootError({
+      code: 'CONTEXT_OVERFLOW',
+      message: 'Too long.',
+      neededTokens: 5200,
+      availableTokens: 512,
+    })
+    expect(turnAfterError(NEW, error, 5).problem?.size).toEqual({ needed: 5200, available: 512 })
+    const other = new SurefootError({ code: 'BREAKER_OPEN', message: 'No.' })
+    expect(turnAfterError(NEW, other, 5).problem?.size).toBeUndefined()
+  })
+
   it('keeps what arrived of an answer that broke', () => {
     const error = new SurefootError({ code: 'STREAM_INTERRUPTED', message: 'It broke.', attempts: 1 })
     const turn = turnAfterError(after({ type: 'delta', text: 'Hel' }), error, 300)
@@ -112,6 +163,17 @@ describe('a turn', () => {
     const turn = turnAfterError(after({ type: 'delta', text: 'Hel' }), new DOMException('stop', 'AbortError'), 300)
     expect(turn).toMatchObject({ state: 'stopped', text: 'Hel' })
     expect(turn.problem).toBeUndefined()
+  })
+
+  it('tells how long something lasted in one unit', () => {
+    const minute = 60_000
+    expect([400, 90_000, 5 * minute, 130 * minute, 72 * 60 * minute].map(duration)).toEqual([
+      '0 s',
+      '90 s',
+      '5 min',
+      '2 h',
+      '3 days',
+    ])
   })
 
   it('tells times as people read them', () => {

@@ -12,6 +12,8 @@ export interface Problem {
   readonly code?: string | undefined
   readonly message: string
   readonly hint: string
+  /** Of a question that is too long: what it needs, and what there is, in tokens. */
+  readonly size?: { readonly needed?: number | undefined; readonly available?: number | undefined } | undefined
 }
 
 /** Where an answer broke and was gone on with. */
@@ -27,6 +29,10 @@ export interface Turn {
   readonly id: number
   readonly classNumber: number
   readonly question: string
+  /** When it was asked, in epoch milliseconds. */
+  readonly askedAtMs: number
+  /** Turns before it that went along with it. */
+  readonly remembered: number
   /** `broken`: some of the answer arrived and then it broke off; `failed`: nothing arrived. */
   readonly state: 'waiting' | 'answering' | 'whole' | 'broken' | 'stopped' | 'failed'
   readonly text: string
@@ -43,6 +49,16 @@ export interface Turn {
   readonly tookMs?: number | undefined
   readonly tokensPerSecond?: number | undefined
   readonly served?: Served | undefined
+  /** Why the model that was asked for did not answer; an error code. */
+  readonly reason?: string | undefined
+  /** The model that wrote the answer. */
+  readonly model?: string | undefined
+  /** The arm of an experiment, as `experiment/variant`; only then a judgement of the answer counts for something. */
+  readonly variant?: string | undefined
+  /** How long ago a model wrote it, of an answer from the cache. */
+  readonly ageMs?: number | undefined
+  /** The id of the run. */
+  readonly runId?: string | undefined
   readonly problem?: Problem | undefined
   /** Something was pressed on the break bar when the problem came up. */
   readonly isBrokenOnPurpose?: boolean
@@ -51,11 +67,9 @@ export interface Turn {
 const FIRST_TOKEN = 'first token'
 
 /** A question that was just asked. */
-export function newTurn(id: number, classNumber: number, question: string): Turn {
+export function newTurn(asked: Pick<Turn, 'id' | 'classNumber' | 'question' | 'askedAtMs' | 'remembered'>): Turn {
   return {
-    id,
-    classNumber,
-    question,
+    ...asked,
     state: 'waiting',
     text: '',
     doing: 'Asking the mentor …',
@@ -133,6 +147,11 @@ function afterFinish(turn: Turn, { answer }: FinishEvent, atMs: number, fault: S
     attempts: answer.attempts,
     backend: answer.backend ?? turn.backend,
     served: answer.served,
+    reason: answer.reason,
+    model: answer.model,
+    variant: answer.variant,
+    ageMs: answer.cachedAtMs === undefined ? undefined : Math.max(0, turn.askedAtMs + atMs - answer.cachedAtMs),
+    runId: answer.id,
     tookMs: atMs,
   }
   if (answer.served === 'fallback') {
@@ -143,20 +162,38 @@ function afterFinish(turn: Turn, { answer }: FinishEvent, atMs: number, fault: S
       state: 'whole',
       text: answer.message.content,
       firstTokenMs: undefined,
-      problem: fault === undefined ? problemOfCode(answer.reason) : problemOfError(fault),
+      // A fault of a question before this one may still be in hand: the server can have fallen back itself.
+      problem:
+        fault?.code === answer.reason && fault !== undefined ? problemOfError(fault) : problemOfCode(answer.reason),
       trail: [...trail, { atMs, text: `no answer: ${answer.reason ?? 'unknown reason'}` }],
     }
   }
   const { eval_count: count, eval_duration: durationNs } = answer
-  const tokensPerSecond = count !== undefined && durationNs ? (count * 1e9) / durationNs : undefined
-  const pace = tokensPerSecond === undefined ? '' : `, ${Math.round(tokensPerSecond)} tokens/s`
+  // A cached answer tells of the pace at which it was once written.
+  const isWrittenNow = answer.served !== 'cache' && count !== undefined && durationNs
+  const tokensPerSecond = isWrittenNow ? (count * 1e9) / durationNs : undefined
   return {
     ...ended,
     state: 'whole',
     text: answer.message.content,
     tokensPerSecond,
-    trail: [...turn.trail, { atMs, text: `whole${pace}` }],
+    trail: [...turn.trail, ...waysOf(ended).map((text) => ({ atMs, text })), { atMs, text: wholeAt(tokensPerSecond) }],
   }
+}
+
+/** How an answer came about, in the words of the machinery. */
+function waysOf({ served, reason, model, variant, ageMs }: Turn): string[] {
+  const why = reason === undefined ? '' : `, because of ${reason}`
+  const age = ageMs === undefined ? '' : `, written ${duration(ageMs)} ago`
+  return [
+    ...(variant === undefined ? [] : [`took part in an experiment: ${variant}`]),
+    ...(served === 'cache' ? [`from the cache${age}${why}`] : []),
+    ...(served === 'degraded' ? [`another model answered, ${model}${why}`] : []),
+  ]
+}
+
+function wholeAt(tokensPerSecond: number | undefined): string {
+  return tokensPerSecond === undefined ? 'whole' : `whole, ${Math.round(tokensPerSecond)} tokens/s`
 }
 
 /** The turn after its run threw; an error that is the person's own stop is no problem. */
@@ -179,8 +216,9 @@ export function turnAfterError(turn: Turn, error: unknown, atMs: number): Turn {
   }
 }
 
-function problemOfError({ code, message, hint }: SurefootError): Problem {
-  return { code, message, hint }
+function problemOfError({ code, message, hint, neededTokens, availableTokens }: SurefootError): Problem {
+  const isSized = neededTokens !== undefined || availableTokens !== undefined
+  return { code, message, hint, ...(isSized && { size: { needed: neededTokens, available: availableTokens } }) }
 }
 
 function problemOfCode(code: string | undefined): Problem {
@@ -189,6 +227,25 @@ function problemOfCode(code: string | undefined): Problem {
   }
   const { meaning, hint } = ERROR_CODES[code as ErrorCode]
   return { code, message: meaning, hint }
+}
+
+/** How long something lasted, from seconds to days, as people read it. */
+export function duration(durationMs: number): string {
+  const units = [
+    ['s', 1000],
+    ['min', 60],
+    ['h', 60],
+    ['days', 24],
+  ] as const
+  let value = durationMs
+  let shown = ''
+  for (const [unit, size] of units) {
+    value /= size
+    shown = `${Math.round(value)} ${unit}`
+    // Two of a unit tell more than one of the next.
+    if (value < (unit === 'h' ? 48 : 120)) break
+  }
+  return shown
 }
 
 /** A duration as people read it. */

@@ -1,7 +1,8 @@
-import { SurefootError } from '@surefoot/protocol'
+import { SurefootError, type ChatMessage } from '@surefoot/protocol'
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
 
 import { systemPromptOf, teacherOfClass } from '../../shared/teachers.ts'
+import { nowMs } from '../clock.ts'
 import type { PageClient } from '../page-client.ts'
 import { isRunning, newTurn, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
 
@@ -9,8 +10,16 @@ import { isRunning, newTurn, turnAfterError, turnAfterEvent, type Turn } from '.
 export interface Conversation {
   readonly turns: readonly Turn[]
   readonly isAnswering: boolean
-  ask(question: string, classNumber: number): void
+  ask(question: string, classNumber: number, how?: AskOptions): void
   stop(): void
+}
+
+/** How a question is asked, where it is not just as usual. */
+export interface AskOptions {
+  /** Without what was said before. */
+  readonly isAlone?: boolean
+  /** A model is to answer, whatever is remembered. */
+  readonly isFresh?: boolean
 }
 
 /** Turns that go along with a new question, so that "and why?" can be answered. */
@@ -20,32 +29,39 @@ const REMEMBERED_TURNS = 4
 export interface ConversationOptions {
   /** Something is pressed on the break bar. */
   readonly isBrokenOnPurpose: boolean
+  /** Repeated questions may be answered from the cache. */
+  readonly mayRemember: boolean
   /** Called after each question, however it ended. */
   readonly onEnd: () => void
 }
 
 /** Asks through the SDK, one question at a time, and keeps what came of each. */
-export function useConversation(client: PageClient, { isBrokenOnPurpose, onEnd }: ConversationOptions): Conversation {
+export function useConversation(client: PageClient, options: ConversationOptions): Conversation {
+  const { isBrokenOnPurpose, mayRemember, onEnd } = options
   const [turns, setTurns] = useState<readonly Turn[]>([])
   const nextId = useRef(1)
   const running = useRef<AbortController | undefined>(undefined)
   const seen = useRef(turns)
   const isBroken = useRef(isBrokenOnPurpose)
+  const mayCache = useRef(mayRemember)
   useLayoutEffect(() => {
     seen.current = turns
     isBroken.current = isBrokenOnPurpose
-  }, [turns, isBrokenOnPurpose])
+    mayCache.current = mayRemember
+  }, [turns, isBrokenOnPurpose, mayRemember])
 
   const stop = useCallback(() => running.current?.abort(), [])
   useEffect(() => stop, [stop])
 
   const ask = useCallback(
-    (question: string, classNumber: number) => {
+    (question: string, classNumber: number, { isAlone = false, isFresh = false }: AskOptions = {}) => {
       if (running.current !== undefined) return
       const controller = new AbortController()
       running.current = controller
-      const turn = newTurn(nextId.current++, classNumber, question)
-      const messages = messagesOf(seen.current, turn)
+      const before = isAlone || standsAlone(question, classNumber) ? [] : rememberedTurns(seen.current, classNumber)
+      const id = nextId.current++
+      const turn = newTurn({ id, classNumber, question, askedAtMs: nowMs(), remembered: before.length })
+      const messages = [...before.flatMap(turnToMessages), { role: 'user', content: question }]
       const change = (next: (old: Turn) => Turn): void => {
         const isBrokenNow = isBroken.current
         setTurns((all) =>
@@ -57,7 +73,8 @@ export function useConversation(client: PageClient, { isBrokenOnPurpose, onEnd }
         )
       }
       setTurns((all) => [...all, turn])
-      void follow(client, messages, classNumber, controller.signal, change).finally(() => {
+      const call = { cache: mayCache.current && !isFresh, signal: controller.signal }
+      void follow(client, messages, classNumber, call, change).finally(() => {
         running.current = undefined
         onEnd()
       })
@@ -69,17 +86,18 @@ export function useConversation(client: PageClient, { isBrokenOnPurpose, onEnd }
 }
 
 async function follow(
-  { surefoot, lastFault }: PageClient,
-  messages: readonly { role: string; content: string }[],
+  { surefoot, lastFault, visitor }: PageClient,
+  messages: readonly ChatMessage[],
   classNumber: number,
-  signal: AbortSignal,
+  call: { readonly cache: boolean; readonly signal: AbortSignal },
   change: (next: (old: Turn) => Turn) => void,
 ): Promise<void> {
+  const { signal } = call
   const startedAtMs = performance.now()
   const sinceStartMs = (): number => performance.now() - startedAtMs
   try {
     const system = systemPromptOf(teacherOfClass(classNumber))
-    const run = surefoot.run({ messages, options: { temperature: 0.7 } }, { system, signal })
+    const run = surefoot.run({ messages, options: { temperature: 0.7 } }, { ...call, system, stickyKey: visitor })
     for await (const event of run) {
       const atMs = sinceStartMs()
       change((turn) => turnAfterEvent(turn, event, atMs, lastFault()))
@@ -98,16 +116,21 @@ function endedWithoutFinish(): SurefootError {
   return new SurefootError({ code: 'STREAM_INTERRUPTED', message: 'The answer ended before it was whole.' })
 }
 
-/** The new question and the whole answers of the model before it; a fallback is not something the teacher said. */
-function messagesOf(before: readonly Turn[], turn: Turn): { role: string; content: string }[] {
-  const whole = before.filter(
-    (old) => old.state === 'whole' && old.served !== 'fallback' && old.classNumber === turn.classNumber,
-  )
+/** A suggested question means the same whatever was said before; asked alone it can be known already. */
+function standsAlone(question: string, classNumber: number): boolean {
+  return teacherOfClass(classNumber).questions.includes(question)
+}
+
+/** The whole answers before a new question; a fallback is not something the teacher said. */
+function rememberedTurns(before: readonly Turn[], classNumber: number): Turn[] {
+  return before
+    .filter((old) => old.state === 'whole' && old.served !== 'fallback' && old.classNumber === classNumber)
+    .slice(-REMEMBERED_TURNS)
+}
+
+function turnToMessages({ question, text }: Turn): ChatMessage[] {
   return [
-    ...whole.slice(-REMEMBERED_TURNS).flatMap((old) => [
-      { role: 'user', content: old.question },
-      { role: 'assistant', content: old.text },
-    ]),
-    { role: 'user', content: turn.question },
+    { role: 'user', content: question },
+    { role: 'assistant', content: text },
   ]
 }

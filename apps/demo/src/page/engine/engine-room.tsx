@@ -1,8 +1,10 @@
 import type { ReactNode } from 'react'
 
 import { withShownAddresses } from '../../shared/demo-api.ts'
+import { AnswersCard } from './answers-card.tsx'
 import { BackendCard } from './backend-card.tsx'
 import { BreakBar } from './break-bar.tsx'
+import { ExperimentCard } from './experiment-card.tsx'
 import { Reliability } from './reliability.tsx'
 import type { Engine } from './use-engine.ts'
 import type { useReliabilityTest } from './use-reliability-test.ts'
@@ -11,10 +13,13 @@ import type { useReliabilityTest } from './use-reliability-test.ts'
 export interface EngineRoomProps {
   readonly engine: Engine
   readonly reliability: ReturnType<typeof useReliabilityTest>
+  /** Whether this page lets repeated questions be answered from the cache. */
+  readonly mayRemember: boolean
+  readonly onMayRemember: (may: boolean) => void
 }
 
 /** The machinery beside the chat: backends, breakers, the bar to break things, the reliability test. */
-export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode {
+export function EngineRoom({ engine, reliability, mayRemember, onMayRemember }: EngineRoomProps): ReactNode {
   const { info, health, backends } = engine
   const known = info?.backends ?? []
   const say = (text: string): string => withShownAddresses(text, known)
@@ -45,8 +50,18 @@ export function EngineRoom({ engine, reliability }: EngineRoomProps): ReactNode 
         />
       ))}
       {info !== undefined && (
-        <BreakBar mode={info.mode} isAlone={known.length === 1} isLocked={isTesting} onChanged={engine.refresh} />
+        <BreakBar
+          mode={info.mode}
+          isAlone={known.length === 1}
+          hasOtherModel={info.ladder.models.length > 0}
+          isLocked={isTesting}
+          onChanged={engine.refresh}
+        />
       )}
+      {info !== undefined && <AnswersCard info={info} mayRemember={mayRemember} onMayRemember={onMayRemember} />}
+      {engine.experiments.map((experiment) => (
+        <ExperimentCard key={experiment.name} experiment={experiment} />
+      ))}
       <Reliability
         isAllWell={info?.mode === 'none'}
         test={reliability.test}

@@ -1,4 +1,4 @@
-import type { BackendStatus, HealthReport, Surefoot } from '@surefoot/protocol'
+import type { BackendStatus, ExperimentReport, HealthReport, Surefoot } from '@surefoot/protocol'
 import { useCallback, useEffect, useRef, useState } from 'react'
 
 import type { DemoInfo } from '../../shared/demo-api.ts'
@@ -10,6 +10,7 @@ export interface Engine {
   readonly info?: DemoInfo
   readonly backends: readonly BackendStatus[]
   readonly health?: HealthReport
+  readonly experiments: readonly ExperimentReport[]
   /** The demo's own process does not answer. */
   readonly isAway: boolean
   /** Looks now, or right after a look that is under way, and once more when things have settled. */
@@ -26,7 +27,7 @@ const SETTLED_AFTER_MS = 150
 
 /** Looks at the machinery once a second while the page is visible; a slow answer is never overtaken. */
 export function useEngine(surefoot: Surefoot): Engine {
-  const [seen, setSeen] = useState<Seen>({ backends: [], isAway: false })
+  const [seen, setSeen] = useState<Seen>({ backends: [], experiments: [], isAway: false })
   const refreshNow = useRef<() => void>(() => {})
 
   useEffect(() => {
@@ -41,12 +42,13 @@ export function useEngine(surefoot: Surefoot): Engine {
       isLooking = true
       const force = ticks++ % FRESH_EVERY_TICKS === 0
       try {
-        const [info, backends, health] = await Promise.all([
+        const [info, backends, health, experiments] = await Promise.all([
           readDemoInfo(signal),
           surefoot.backends({ signal }),
           surefoot.health({ signal, force }),
+          surefoot.experiments({ signal }),
         ])
-        setSeen({ info, backends, health, isAway: false })
+        setSeen({ info, backends, health, experiments, isAway: false })
       } catch {
         if (!signal.aborted) setSeen((old) => ({ ...old, isAway: true }))
       } finally {

@@ -40,10 +40,10 @@ export function testAfterEvent(state: ReliabilityState, event: ReliabilityEvent)
       }
     }
     case 'result': {
-      const { side, load, index, ok, tookMs, problem } = event
+      const { side, load, index, ok, tookMs, otherModel, problem } = event
       const took = `${(tookMs / 1000).toFixed(1)} s`
       const dot: Dot = ok
-        ? { state: 'ok', title: `whole answer in ${took}` }
+        ? { state: 'ok', title: `whole answer in ${took}${otherModel === undefined ? '' : `, of ${otherModel}`}` }
         : { state: 'failed', title: `${problem ?? 'failed'} (${took})` }
       return withDots(state, side, load, state.dots[side][load].with(index, dot))
     }
