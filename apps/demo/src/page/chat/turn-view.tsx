@@ -25,7 +25,6 @@ export const TurnView: (props: TurnViewProps) => ReactNode = memo(function TurnV
   const { turn, asked, say, canAsk, onAgain, onRate } = props
   const teacher = teacherOfClass(turn.classNumber)
   const isWhole = turn.state === 'whole'
-  const isFallback = turn.served === 'fallback' && isWhole
   const about = cameAbout(turn, asked)
   const { runId, variant } = turn
   const again = waysToAskAgain(turn)

@@ -11,7 +11,7 @@ const percent = (share: number): string => `${Math.round(share * 100)}`
 
 const ROWS: readonly Row[] = [
   { word: 'share', of: ({ share }) => `${percent(share)} %` },
-  { word: 'calls', of: ({ calls, sessions }) => `${calls} of ${sessions} ${sessions === 1 ? 'visitor' : 'visitors'}` },
+  { word: 'calls', of: ({ calls, sessions }) => `${calls} by ${sessions} ${sessions === 1 ? 'visitor' : 'visitors'}` },
   { word: 'answered', of: ({ success }) => estimate(success, percent, '%') },
   { word: 'found good', of: ({ feedback }) => estimate(feedback, percent, '%') },
   { word: 'first token', of: ({ firstTokenMs }) => estimate(firstTokenMs, (ms) => `${Math.round(ms)}`, 'ms') },
