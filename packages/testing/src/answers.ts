@@ -99,7 +99,11 @@ function builtInAnswer(prompt: string, answerTokens: number | undefined): string
   )
 }
 
-function countPromptTokens(request: AnswerRequest, model: CompleteModel): number {
+/** Tokens of a prompt, counted by a simple rule: pieces of about a word, and four of the template around each text. */
+export function countPromptTokens(
+  request: Pick<AnswerRequest, 'messages' | 'prefill'>,
+  model: Pick<CompleteModel, 'system'>,
+): number {
   const texts = [model.system, ...request.messages.map((message) => message.content), request.prefill]
   return texts.reduce((sum, text) => sum + splitIntoTokens(text).length + 4, 0)
 }

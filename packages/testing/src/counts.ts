@@ -20,6 +20,8 @@ export interface StandInCounts {
   openConnections: number
   /** Requests in progress now, waiting ones included. */
   openRequests: number
+  /** Prompts that were cut to fit into their context. */
+  cutPrompts: number
   /** Loads begun. */
   loads: number
   /** Loads broken off because the client that caused them left. */
@@ -46,6 +48,7 @@ export function emptyTally(): Tally {
     refusedWindows: 0,
     faulted: 0,
     connections: 0,
+    cutPrompts: 0,
     loads: 0,
     abortedLoads: 0,
     tokens: 0,

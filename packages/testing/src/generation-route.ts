@@ -10,8 +10,12 @@ import type { CompleteModel } from './models.ts'
 import { createNativeDialect } from './native-dialect.ts'
 import { createOpenAiDialect, openAiError } from './openai-dialect.ts'
 import { renderTemplate } from './render-template.ts'
-import { refuseAfterLoad, refuseBeforeLoad } from './request-checks.ts'
+import { contextOf, fitPrompt } from './prompt-window.ts'
+import { type Refusal, refuseAfterLoad, refuseBeforeLoad } from './request-checks.ts'
 import { findShapeError, type GenerationRoute } from './request-schema.ts'
+
+/** What Ollama says when a load would not fit. */
+const NO_MEMORY_TEXT = 'model requires more system memory (5.6 GiB) than is available (3.1 GiB)'
 
 /** Serves one request to generate; resolves with whether a model answered it whole. */
 export async function serveGeneration(exchange: Exchange, world: World, route: GenerationRoute): Promise<boolean> {
@@ -47,6 +51,11 @@ async function serveWithModel(
     await reply.json(200, dialect.whole('', { isDone: true, doneReason: 'unload' }), dialect.bodyKind)
     return true
   }
+  const context = contextOf(request, model, world.settings())
+  if (context > world.settings().mostContext) {
+    await sendLateError(exchange, request, dialect, 500, NO_MEMORY_TEXT)
+    return false
+  }
   let leave: () => void
   try {
     leave = await enterMemory(exchange, world, request, model)
@@ -64,12 +73,19 @@ async function serveWithModel(
       await reply.json(200, rendered(request, model), 'charset')
       return true
     }
-    const refusal = refuseAfterLoad(request, model, world.settings().version)
-    if (refusal !== undefined) {
-      await sendLateError(exchange, request, dialect, refusal.status, refusal.message)
+    const fitted = fitPrompt(request, model, world.settings())
+    const refusal =
+      refuseAfterLoad(request, model, world.settings().version) ??
+      (fitted.kind === 'refused' ? fitted.refusal : undefined)
+    if (refusal !== undefined || fitted.kind === 'refused') {
+      const { status, message } = refusal as Refusal
+      await sendLateError(exchange, request, dialect, status, message)
       return false
     }
-    return await generate(exchange, world, request, model, dialect, { startedMs, loadedMs: performance.now() })
+    if (fitted.cutTo !== undefined) world.tally().cutPrompts++
+    const { messages, cutTo } = fitted
+    const begun = { startedMs, loadedMs: performance.now(), cutTo }
+    return await generate(exchange, world, { ...request, messages }, model, dialect, begun)
   } finally {
     leave()
     if (request.keepAliveMs === 0) world.memory.unload(model.name)
@@ -100,11 +116,13 @@ function enterMemory(
 ): Promise<() => void> {
   const factor = fault?.kind === 'slow' ? (fault.factor ?? 10) : 1
   const loadMs = world.settings().loadMs * factor
+  const context = contextOf(request, model, world.settings())
   return world.memory.use(model.name, {
     signal,
     loadMs,
     keepAliveMs: request.keepAliveMs,
-    loadedWith: loadOptions(request.options),
+    loadedWith: loadOptions({ ...request.options, num_ctx: context }),
+    context,
   })
 }
 

@@ -12,6 +12,14 @@ const TOKENS_PER_TURN = 16
 
 const GARBAGE_TEXT = '<html><body>It works!</body></html>'
 
+/** What was known before a generation began; times in ms. */
+export interface Begun {
+  readonly startedMs: number
+  readonly loadedMs: number
+  /** Tokens that a cut left of its prompt. */
+  readonly cutTo: number | undefined
+}
+
 /** Waits for a slot, generates and answers; resolves with whether the answer was sent whole. */
 export async function generate(
   exchange: Exchange,
@@ -19,12 +27,13 @@ export async function generate(
   request: GenerationRequest,
   model: CompleteModel,
   dialect: Dialect,
-  times: { startedMs: number; loadedMs: number },
+  { startedMs, loadedMs, cutTo }: Begun,
 ): Promise<boolean> {
   const { reply, fault, signal } = exchange
   const { answers, answerTokens } = world.settings()
   const factor = fault?.kind === 'slow' ? (fault.factor ?? 10) : 1
-  const answer = chooseAnswer(answers, request, model, answerTokens)
+  const chosen = chooseAnswer(answers, request, model, answerTokens)
+  const answer = { ...chosen, promptTokens: cutTo ?? chosen.promptTokens }
   const tokens = answer.tokens.slice(0, request.limit)
   const breakAt = breakingToken(exchange, tokens.length)
   const release = await world.slots.take(model.name, signal)
@@ -58,8 +67,8 @@ export async function generate(
     await finish(exchange, request, dialect, tokens, {
       isDone: fault?.kind !== 'done-false',
       ...reasonAndNumbers(request, answer, tokens.length, {
-        totalNs: nanos(endMs - times.startedMs),
-        loadNs: nanos(times.loadedMs - times.startedMs),
+        totalNs: nanos(endMs - startedMs),
+        loadNs: nanos(loadedMs - startedMs),
         promptNs: nanos(firstMs - promptStartMs),
         evalNs: nanos(endMs - firstMs),
       }),

@@ -26,7 +26,7 @@ export async function serveTags({ reply }: Exchange, world: World): Promise<void
     modified_at: model.modifiedAt,
     size: model.size,
     digest: model.digest,
-    ...(version === '0.24.0'
+    ...(version !== '0.32.15'
       ? { details: { ...briefDetails(model), parent_model: '' } }
       : { details: model.details, capabilities: model.capabilities }),
   }))
@@ -35,21 +35,22 @@ export async function serveTags({ reply }: Exchange, world: World): Promise<void
 
 /** `GET /api/ps`. In 0.32.15 it hangs while a runner does. */
 export async function servePs({ reply, signal }: Exchange, world: World): Promise<void> {
-  const { models, version } = world.settings()
+  const { models, version, contextLength } = world.settings()
   while (world.stalled.size > 0 && version === '0.32.15') await pause(5, signal)
   const list = models.flatMap((model) => {
     const expiryMs = world.memory.expiryMs(model.name)
     if (expiryMs === undefined) return []
+    const defaultContext = model.numCtx ?? contextLength
     return [
       {
         name: model.name,
         model: model.name,
-        size: model.memorySize ?? (version === '0.24.0' ? 190_948_608 : 209_505_483),
+        size: model.memorySize ?? (version !== '0.32.15' ? 190_948_608 : 209_505_483),
         digest: model.digest,
         details: { ...briefDetails(model), parent_model: '' },
         expires_at: goTimestamp(Number.isFinite(expiryMs) ? expiryMs : Date.now() + FOREVER_MS),
         size_vram: 0,
-        context_length: 4096,
+        context_length: world.memory.contextOf(model.name) ?? Math.min(defaultContext, model.details.context_length),
       },
     ]
   })
@@ -67,7 +68,7 @@ export async function serveShow({ reply, body }: Exchange, world: World): Promis
   if (name === '') return await reply.json(400, { error: 'model is required' }, 'charset')
   const model = findModel(world, name)
   if (model === undefined) {
-    const shown = world.settings().version === '0.24.0' ? name : withTag(name)
+    const shown = world.settings().version !== '0.32.15' ? name : withTag(name)
     return await reply.json(404, { error: `model '${shown}' not found` }, 'charset')
   }
   await reply.json(200, shown(model), 'charset')

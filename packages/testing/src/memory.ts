@@ -10,6 +10,8 @@ export interface Memory {
   use(model: string, request: MemoryRequest): Promise<() => void>
   /** Takes a model out of memory at once. */
   unload(model: string): void
+  /** Tokens of context that it was loaded with; `undefined` when nobody has asked for it yet. */
+  contextOf(model: string): number | undefined
   /** When the model leaves memory, in ms since 1970; `undefined` if it is not in memory. */
   expiryMs(model: string): number | undefined
   /** All is gone, as after the death of the process. */
@@ -24,11 +26,14 @@ export interface MemoryRequest {
   readonly keepAliveMs: number | undefined
   /** The options that decide how it is loaded, printed: with others it is loaded anew. */
   readonly loadedWith: string
+  /** Tokens of context that it needs. */
+  readonly context: number
 }
 
 interface Waiter {
   readonly loadMs: number
   readonly loadedWith: string
+  readonly context: number
   readonly enter: () => void
 }
 
@@ -37,6 +42,7 @@ interface Place {
   isLoaded: boolean | undefined
   /** `undefined` when nobody has asked for it yet: then the first request finds it as it wants it. */
   loadedWith: string | undefined
+  context: number | undefined
   users: number
   keepAliveMs: number
   usedAtMs: number
@@ -59,6 +65,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     const place: Place = {
       isLoaded: undefined,
       loadedWith: undefined,
+      context: undefined,
       users: 0,
       keepAliveMs,
       usedAtMs: Date.now(),
@@ -88,6 +95,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
       place.isLoading = false
       place.isLoaded = true
       place.loadedWith = loader.loadedWith
+      place.context = loader.context
       place.hasBeenUsed = false
       const isServed = ({ loadedWith }: Waiter): boolean => loadedWith === loader.loadedWith
       const served = place.waiters.filter(isServed)
@@ -101,10 +109,11 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
 
   const waitForLoad = (place: Place, request: MemoryRequest): Promise<void> =>
     new Promise((resolve, reject) => {
-      const { signal, loadMs, loadedWith } = request
+      const { signal, loadMs, loadedWith, context } = request
       const waiter: Waiter = {
         loadMs,
         loadedWith,
+        context,
         enter() {
           signal.removeEventListener('abort', leave)
           place.users++
@@ -139,6 +148,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
       if (isLoaded(place) && fits && place.waiters.length === 0) {
         place.users++
         place.loadedWith = request.loadedWith
+        place.context = request.context
       } else {
         if (place.waiters.length > 0 && waitingInAll() >= settings().maxQueue) throw new ServerBusy()
         await waitForLoad(place, request)
@@ -154,6 +164,7 @@ export function createMemory(settings: () => CompleteSettings, tally: () => Tall
     unload(model) {
       placeOf(model).isLoaded = false
     },
+    contextOf: (model) => places.get(model)?.context,
     expiryMs(model) {
       const place = placeOf(model)
       if (!isLoaded(place)) return undefined

@@ -33,10 +33,13 @@ export interface StandInModel {
   prefill?: PrefillMode
   /** The system prompt of its template. */
   system?: string
+  /** Tokens of context that it gets when a request names none, like `PARAMETER num_ctx`. @default the server's */
+  numCtx?: number
 }
 
 /** A model with everything filled in. */
-export type CompleteModel = Required<Omit<StandInModel, 'memorySize' | 'details'>> & {
+export type CompleteModel = Required<Omit<StandInModel, 'memorySize' | 'numCtx' | 'details'>> & {
+  numCtx: number | undefined
   memorySize: number | undefined
   details: ModelDetails
 }
@@ -62,6 +65,7 @@ export function completeModel(model: StandInModel): CompleteModel {
     digest: model.digest ?? 'b27a29348d5d518a767a8dcd34274c94486ffb4ced04fd8045829bb6c0049d32',
     size: model.size ?? 98_364_512,
     memorySize: model.memorySize,
+    numCtx: model.numCtx,
     details: { ...RECORDED_DETAILS, ...model.details },
     capabilities: model.capabilities ?? ['completion', 'tools'],
     modifiedAt: model.modifiedAt ?? '2026-11-23T03:04:38.252810327Z',

@@ -27,7 +27,7 @@ export function createOpenAiDialect({ model, version, id, includeUsage }: OpenAi
     )
   // 0.24.0 repeats the role in every chunk.
   const delta = (content: string, isFirst: boolean): object =>
-    isFirst || version === '0.24.0' ? { role: 'assistant', content } : { content }
+    isFirst || version !== '0.32.15' ? { role: 'assistant', content } : { content }
 
   return {
     streamType: 'text/event-stream',
@@ -35,7 +35,7 @@ export function createOpenAiDialect({ model, version, id, includeUsage }: OpenAi
     frame,
     token: (text, isFirst) => event(delta(text, isFirst), null),
     last(stats) {
-      const lastDelta = version === '0.24.0' ? delta('', false) : {}
+      const lastDelta = version !== '0.32.15' ? delta('', false) : {}
       const usage = includeUsage
         ? frame(goJson({ ...head('chat.completion.chunk', model), choices: [], usage: usageOf(stats) }))
         : ''

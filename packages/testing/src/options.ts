@@ -1,8 +1,11 @@
 import type { Answers } from './answers.ts'
 import { type CompleteModel, completeModel, DEFAULT_MODELS, type StandInModel } from './models.ts'
 
-/** The Ollama versions the stand-in can be. */
-export type OllamaVersion = '0.32.15' | '0.24.0'
+/**
+ * The Ollama versions the stand-in can be. 0.12.5 is the last one whose chats do not know `truncate`; it is taken to be as
+ * 0.24.0 in everything else.
+ */
+export type OllamaVersion = '0.32.15' | '0.24.0' | '0.12.5'
 
 /** What can be changed while the stand-in runs. */
 export interface StandInSettings {
@@ -24,6 +27,10 @@ export interface StandInSettings {
   firstTokenMs?: number
   /** @default Infinity (as fast as possible, still token by token) */
   tokensPerSecond?: number
+  /** Tokens of context where neither request nor model name any, like OLLAMA_CONTEXT_LENGTH. @default 4096 */
+  contextLength?: number
+  /** Tokens of context for which memory suffices; a load with more fails. @default Infinity */
+  mostContext?: number
   /** How long a model stays in memory after its last use, in ms. @default 300_000 */
   keepAliveMs?: number
 }
@@ -51,6 +58,8 @@ export function completeSettings(settings: StandInSettings): CompleteSettings {
     loadMs: settings.loadMs ?? 0,
     firstTokenMs: settings.firstTokenMs ?? 0,
     tokensPerSecond: settings.tokensPerSecond ?? Number.POSITIVE_INFINITY,
+    contextLength: settings.contextLength ?? 4096,
+    mostContext: settings.mostContext ?? Number.POSITIVE_INFINITY,
     keepAliveMs: settings.keepAliveMs ?? 300_000,
   }
 }

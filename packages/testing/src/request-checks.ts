@@ -43,7 +43,7 @@ function refuseFormat(format: unknown, version: OllamaVersion): Refusal | undefi
     return { status: 500, message: `invalid format: ${quoted}; expected "json" or a valid JSON Schema object` }
   }
   if (isSchema(format as Record<string, unknown>)) return undefined
-  if (version === '0.24.0') return { status: 500, message: 'invalid JSON schema in format' }
+  if (version !== '0.32.15') return { status: 500, message: 'invalid JSON schema in format' }
   return nested(
     `Field 'json_schema': "json_schema": JSON schema conversion failed:\nUnrecognized schema: ${JSON.stringify(format)}`,
   )

@@ -22,6 +22,7 @@ describe('the stand-in', () => {
       canceled: 0,
       refusedWindows: 0,
       faulted: 1,
+      cutPrompts: 0,
       connections: 1,
       openConnections: 1,
       openRequests: 0,
