@@ -1,5 +1,5 @@
-import { createChat, createRun, type ChatAnswer, type ExperimentReport, type SurefootError } from '@surefoot/protocol'
-import type { CallOptions, Surefoot } from '@surefoot/protocol'
+import { createChat, createRun } from '@surefoot/protocol'
+import type { CallOptions, ChatAnswer, ExperimentReport, Surefoot, SurefootError } from '@surefoot/protocol'
 import { createServer } from '@surefoot/server'
 
 import { addPageRoutes, type PageFiles } from '../src/page-files.ts'

@@ -18,7 +18,6 @@ export function FootLine({ turn, about, say }: FootLineProps): ReactNode {
     turn.firstTokenMs !== undefined && { is: 'first', says: `first token ${seconds(turn.firstTokenMs)}` },
     turn.tokensPerSecond !== undefined && { is: 'pace', says: `${Math.round(turn.tokensPerSecond)} tokens/s` },
     turn.tookMs !== undefined && { is: 'took', says: `${seconds(turn.tookMs)} in all` },
-    turn.variant !== undefined && { is: 'variant', says: `variant ${turn.variant.split('/').at(-1)}` },
   ].filter((fact) => fact !== false)
   return (
     <details className="foot" onToggle={bringIntoView}>

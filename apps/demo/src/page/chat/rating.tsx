@@ -43,8 +43,9 @@ export function Rating({ variant, onRate }: RatingProps): ReactNode {
           <Thumb isUp={choice.isGood} />
         </button>
       ))}
-      <small title={`Variant ${arm} of the experiment ${experiment}`}>
-        {says === '' ? `${experiment} test: ${arm}` : says}
+      <small>
+        variant {arm} of the {experiment} test
+        {says !== '' && <b>{says}</b>}
       </small>
     </div>
   )

@@ -21,7 +21,11 @@ const ROWS: readonly Row[] = [
 
 const SHADOWS: Row = {
   word: 'shadows',
-  of: ({ shadows }) => `${shadows.whole} whole, ${shadows.cancelled} cancelled`,
+  of: ({ shadows }) => (
+    <>
+      {shadows.whole} of {shadows.begun} whole <small>{shadows.cancelled} cancelled</small>
+    </>
+  ),
 }
 
 /** One experiment: its variants side by side, each number with the range that it lies in with 95 % certainty. */
@@ -37,10 +41,10 @@ export function ExperimentCard({ experiment }: { readonly experiment: Experiment
         {winner === undefined ? (
           `No winner yet (${observed} ${observed === 1 ? 'session' : 'sessions'})`
         ) : (
-          <>
+          <span>
             <span aria-hidden="true">★ </span>
             Winner: <b>{winner}</b> ({observed} sessions)
-          </>
+          </span>
         )}
         <small>{goal === 'feedback' ? 'decided by the thumbs' : 'decided by the answers given'}</small>
       </p>
