@@ -5,6 +5,7 @@ import { lookIntoMemory } from './backends/memory-look.ts'
 import { createAwaitReturn } from './backends/returns.ts'
 import type { Roster } from './backends/roster.ts'
 import { buildLadder } from './build-ladder.ts'
+import type { BuiltExperiments } from './build-experiments.ts'
 import type { Config } from './config/config.ts'
 import { createDeadline } from './layers/deadline.ts'
 import type { LocalModel } from './layers/degrade/degrade.ts'
@@ -33,19 +34,24 @@ export interface StackParts {
   readonly dispatcher: Dispatcher
   readonly loadOptions: LoadOptions
   readonly continuations: Continuations
+  readonly transport: Service
+  readonly experiments?: BuiltExperiments | undefined
   /** The model in this process, where one is configured. */
   readonly local?: LocalModel | undefined
 }
 
+type TransportParts = Pick<StackParts, 'config' | 'runtime' | 'telemetry' | 'roster'>
+
 /** Gives each layer what it needs. What is not configured is not there. */
 export function buildStack(parts: StackParts): Service {
-  const { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations } = parts
+  const { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, transport, experiments } = parts
   const { fleet } = roster
   const budget = new RetryBudget(config.retryBudget)
   return createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
     degrade: buildLadder(parts, undefined),
+    experiment: experiments?.layer,
     prepare: createPrepare({ loadOptions }),
     resume: createResume(config, {
       runtime,
@@ -64,14 +70,19 @@ export function buildStack(parts: StackParts): Service {
     }),
     hedge: createHedge(config, { runtime, telemetry, ...hedgeGuards(roster, runtime.clock) }),
     dispatch: createDispatch(dispatcher, createEnsureInstalled(roster), continuations),
-    transport: createOllamaTransport({
-      config,
-      runtime,
-      telemetry,
-      connectionOf: (backend) => roster.of(backend).connection,
-      judge: new Crashes(runtime.clock).judge,
-      lookIntoMemory: ({ backend, model }) =>
-        lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),
-    }),
+    transport,
+  })
+}
+
+/** The bottom of the stack. */
+export function buildTransport({ config, runtime, telemetry, roster }: TransportParts): Service {
+  return createOllamaTransport({
+    config,
+    runtime,
+    telemetry,
+    connectionOf: (backend) => roster.of(backend).connection,
+    judge: new Crashes(runtime.clock).judge,
+    lookIntoMemory: ({ backend, model }) =>
+      lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime),
   })
 }

@@ -7,7 +7,7 @@ type Options = Readonly<Record<string, unknown>>
  * one before (`needsReload` of its scheduler compares exactly these; F31 of the reliability reference). The last four
  * exist in older versions only.
  */
-const LOAD_OPTIONS = [
+export const LOAD_OPTIONS = [
   'num_batch',
   'num_gpu',
   'main_gpu',

@@ -11,7 +11,8 @@ import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
 import { createMember } from './backends/member.ts'
 import { Roster } from './backends/roster.ts'
-import { buildStack } from './build-stack.ts'
+import { buildExperiments } from './build-experiments.ts'
+import { buildStack, buildTransport } from './build-stack.ts'
 import type { SurefootConfig } from './config/config.ts'
 import { readBackends, readConfig } from './config/read-config.ts'
 import type { Connect } from './connection.ts'
@@ -111,7 +112,10 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     provables: () => roster.members.map(({ provable }) => provable),
     isBusy: () => dispatcher.waiting > 0,
   })
-  const stack = buildStack({ config, runtime, telemetry, roster, dispatcher, loadOptions, continuations })
+  const parts = { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations }
+  const transport = buildTransport(parts)
+  const experiments = buildExperiments(parts, transport)
+  const stack = buildStack({ ...parts, transport, experiments })
 
   const running = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
@@ -132,6 +136,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   }
   const close = async (): Promise<void> => {
     discovery.close()
+    experiments?.close()
     await Promise.all(running)
     continuations.close()
     await roster.close()
@@ -175,8 +180,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
         attempts: { ...backend.attempts },
         ...(health.last !== undefined && { health: health.last }),
       })),
-    experiments: async () => [],
-    feedback: async () => false,
+    experiments: async () => experiments?.report() ?? [],
+    feedback: async (runId, isGood) => experiments?.feedback(runId, isGood) ?? false,
     drain: (url) => {
       roster.named(url).backend.draining = true
     },

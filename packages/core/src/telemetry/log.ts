@@ -40,6 +40,10 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
       return log.info(record, `Backend ${event.backend} has joined`)
     case 'backend-leave':
       return log.info(record, `Backend ${event.backend} has left`)
+    case 'experiment-decide':
+      return log.info(record, `Experiment ${event.experiment} is decided: ${event.winner} is better`)
+    case 'shadow-end':
+      return log.debug(record, `Copy for ${event.model} ended: ${event.outcome}`)
     case 'load-end': {
       const seconds = `${(event.durationMs / 1000).toFixed(2)}s`
       if (event.problem === undefined) return log.info(record, `Model ${event.model} loaded in ${seconds}`)

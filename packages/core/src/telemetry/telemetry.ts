@@ -63,6 +63,17 @@ export type TelemetryEvent =
       readonly reason: string
     }
   | { readonly type: 'backend-back' | 'backend-join' | 'backend-leave'; readonly backend: string }
+  /** An experiment has found its winner. */
+  | { readonly type: 'experiment-decide'; readonly experiment: string; readonly winner: string }
+  | {
+      readonly type: 'shadow-end'
+      readonly experiment: string
+      readonly model: string
+      readonly backend?: string | undefined
+      /** `cancelled`: a call needed the place. */
+      readonly outcome: 'whole' | 'cancelled' | ErrorCode
+      readonly durationMs: number
+    }
   | {
       readonly type: 'load-end'
       readonly backend: string

@@ -1,6 +1,7 @@
 import { overloadOverSockets } from '../sockets/overload.ts'
 import { tailLatencyOverSockets } from '../sockets/tail-latency.ts'
 import { wedgedOverSockets } from '../sockets/wedged.ts'
+import { experiments } from './experiments.ts'
 import { modelCheck } from './model-check.ts'
 import { planted } from './planted.ts'
 import type { Proof } from './proof.ts'
@@ -11,6 +12,7 @@ export const PROOFS: Readonly<Record<string, Proof>> = {
   'random-worlds': randomWorlds,
   planted,
   'model-check': modelCheck,
+  experiments,
   'overload-sockets': {
     title: '2× overload over real sockets, 30 s',
     hasOneSize: true,

@@ -13,15 +13,17 @@ import type { Dispatcher } from './dispatcher.ts'
  *
  * @param ensureInstalled rejects when it is certain that no backend has the model; resolves at once when nothing is known.
  * @param continuing knows who can go on from a half answer; without it nobody is asked to.
+ * @param eligible which backends calls may go to from their beginning. @default all
  */
 export function createDispatch(
   dispatcher: Dispatcher,
   ensureInstalled: (model: string) => Promise<void> | undefined,
   continuing?: Continuing,
+  eligible?: (backend: Backend) => boolean,
 ): Layer {
   const leaseFor = async (call: Call, context: CallContext): Promise<Leased> => {
     const { continueFrom, signal } = context
-    if (continueFrom === undefined) return { lease: await waitForLease(dispatcher, call, context) }
+    if (continueFrom === undefined) return { lease: await waitForLease(dispatcher, call, context, eligible) }
     if (continuing === undefined) throw new CannotContinue()
     const wait = (eligible: (backend: Backend) => boolean): Promise<Lease> =>
       waitForLease(dispatcher, call, context, eligible)

@@ -24,6 +24,9 @@ const MOST_MODELS = 1_000
 /** After a call went another way as no backend was usable, one that comes back is waited for so long, by the next calls. */
 const MISSED_MS = 30_000
 
+/** What a call needs: a slot for its model, its backend for itself, or whatever there is. */
+export type Demand = { readonly model: string } | { readonly backend: string } | 'anything'
+
 /** The settings it goes by. */
 export type DispatchOptions = Pick<Config, 'waitForReadyMs' | 'queueTimeoutMs' | 'maxQueueLength'>
 
@@ -45,6 +48,7 @@ export class Dispatcher {
   readonly #standing = new Set<ModelQueue>()
   readonly #affinity = new Affinity()
   readonly #alarm: Alarm
+  #demand: (demand: Demand) => void = () => {}
   #arrivals = 0
   #missedAtMs = Number.NEGATIVE_INFINITY
   #pumping = false
@@ -73,15 +77,25 @@ export class Dispatcher {
     return this.waiting > 0 || this.#nowMs() - this.#missedAtMs < MISSED_MS
   }
 
+  /** Calls back before a call looks for a slot, takes one, or waits: what runs only while nobody needs it ends then. */
+  onDemand(listener: (demand: Demand) => void): void {
+    this.#demand = listener
+  }
+
   /** Grants or refuses, now or later. The returned function takes the application back. */
   apply(model: string, applicant: Applicant): () => void {
     const queue = this.#queueOf(model)
     const nowMs = this.#nowMs()
     const waiting = new Waiting(applicant, nowMs, this.#arrivals++)
     queue.arrivals.arrived(nowMs)
+    if (applicant.onlyIfIdle !== true) this.#demand({ model })
     const all = this.#fleet.usable(model)
     const usable = this.#usableFor(waiting, model, all)
-    const picked = this.#pick(usable, queue, waiting, nowMs)
+    let picked = this.#pick(usable, queue, waiting, nowMs)
+    if (picked.kind !== 'backend' && applicant.onlyIfIdle !== true) {
+      this.#demand('anything')
+      picked = this.#pick(usable, queue, waiting, nowMs)
+    }
     if (applicant.onlyIfIdle === true && (picked.kind !== 'backend' || queue.length > 0)) {
       applicant.refuse(new NotFree())
       return () => {}
@@ -126,6 +140,7 @@ export class Dispatcher {
   }
 
   #grant(queue: ModelQueue, waiting: Waiting, backend: Backend, nowMs: number): void {
+    if (waiting.applicant.onlyIfIdle !== true) this.#demand({ backend: backend.name })
     this.#affinity.served(queue.model, waiting.applicant.affinityKey, backend)
     waiting.applicant.grant(measuredLease(backend, queue, waiting, this.#runtime.clock, nowMs))
   }
