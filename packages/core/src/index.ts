@@ -2,6 +2,7 @@ export type { Config, LogLevel, PresetName, SurefootConfig } from './config/conf
 export type { Experiment, ExperimentInput, Shadow, Variant } from './config/experiment.ts'
 export { readConfig } from './config/read-config.ts'
 export { SETTINGS } from './config/settings.ts'
+export type { EmbeddedEnd, EmbeddedEngine, EmbeddedMessage, EmbeddedRequest, LoadEmbedded } from './embedded/engine.ts'
 export { createSurefoot } from './surefoot.ts'
 export type { LocalSurefoot, SurefootDeps } from './surefoot.ts'
 export type { Connect, Connection } from './connection.ts'

@@ -55,11 +55,20 @@ export interface CallPatience {
   /** On the monotonic clock: who has no slot by then is refused. */
   readonly untilMs: number
   /**
-   * Present: it waits for a backend to come back, a slot or a load as usual, as there is no further model. Then these are
-   * the models that it could not be sent to: it is let go with `BetterModelBack` as soon as one of them has a backend again.
-   * Absent: it is refused as soon as none is usable, or the wait for a slot or a load is expected to be longer.
+   * Present where there is no further model: then it waits for a backend to come back, a slot or a load, as it would without
+   * another way. Absent: it is refused as soon as none is usable, or the wait for a slot or a load is expected to be longer.
    */
-  readonly insteadOf?: readonly string[] | undefined
+  readonly ready?: ReadyPatience | undefined
+}
+
+/** How a call waits for a backend to come back, and what ends it. */
+export interface ReadyPatience {
+  /** On the monotonic clock: no backend is waited for after that. */
+  readonly untilMs: number
+  /**
+   * The models that it could not be sent to: it is let go with `BetterModelBack` as soon as one of them has a backend again.
+   */
+  readonly insteadOf: readonly string[]
 }
 
 /** The half of an answer that its caller has already, and what must be known to go on from it. */

@@ -16,6 +16,8 @@ import { buildStack, buildTransport } from './build-stack.ts'
 import type { SurefootConfig } from './config/config.ts'
 import { readBackends, readConfig } from './config/read-config.ts'
 import type { Connect } from './connection.ts'
+import type { LoadEmbedded } from './embedded/engine.ts'
+import { openLocalModel } from './embedded/open-local-model.ts'
 import { healthReport, modelInfos } from './health-report.ts'
 import { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { LoadOptions } from './load-options.ts'
@@ -43,6 +45,8 @@ export interface SurefootDeps {
   readonly connect?: Connect
   /** All addresses of a host name, for `dns+http://` backends. @default the system's, by `node:dns` */
   readonly resolve?: Resolve
+  /** Loads the model of the setting `localModel`. @default with the package `node-llama-cpp` */
+  readonly loadEmbedded?: LoadEmbedded
 }
 
 /** A Surefoot that lives in this process; it can also be listened to. */
@@ -84,6 +88,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const { runtime = systemRuntime, createId = randomUUID, env = process.env, connect = connectByUndici } = deps
   const { resolve = resolveBySystem } = deps
   const config = readConfig(given, env)
+  const { localModel } = config
+  const local = localModel === undefined ? undefined : openLocalModel(localModel, runtime, deps.loadEmbedded)
   const logger = deps.logger ?? pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }))
   const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
   logTelemetry(telemetry, logger)
@@ -112,7 +118,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     provables: () => roster.members.map(({ provable }) => provable),
     isBusy: () => dispatcher.waiting > 0,
   })
-  const parts = { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations }
+  const parts = { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, local }
   const transport = buildTransport(parts)
   const experiments = buildExperiments(parts, transport)
   const stack = buildStack({ ...parts, transport, experiments })
@@ -139,7 +145,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     experiments?.close()
     await Promise.all(running)
     continuations.close()
-    await roster.close()
+    await Promise.all([roster.close(), local?.close()])
   }
 
   telemetry.emit({ type: 'client-init', backends: fleet.backends.map(({ name }) => name), model: config.model })

@@ -6,7 +6,7 @@ import { Descent } from './descent.ts'
 import type { Capability } from './needs.ts'
 
 /** The settings it goes by. */
-export type DegradeOptions = Pick<Config, 'degradeModels' | 'fallbackMessage' | 'patienceMs'>
+export type DegradeOptions = Pick<Config, 'degradeModels' | 'fallbackMessage' | 'patienceMs' | 'waitForReadyMs'>
 
 /** A model that runs in this process. */
 export interface LocalModel {

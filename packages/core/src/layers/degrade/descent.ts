@@ -26,6 +26,7 @@ export class Descent {
   readonly #context: CallContext
   readonly #options: DegradeOptions
   readonly #deps: DegradeDeps
+  readonly #beganAtMs: number
   #attempts: number
   #returns = 0
   /** Models that no backend could be asked for. */
@@ -39,6 +40,7 @@ export class Descent {
     this.#context = context
     this.#options = options
     this.#deps = deps
+    this.#beganAtMs = deps.clock.monotonicMs()
     this.#attempts = context.attempt - 1
   }
 
@@ -96,7 +98,7 @@ export class Descent {
       return at === 0 ? reply : labelled(reply, { served: 'degraded', reason: this.#reason })
     } catch (failure) {
       if (failure instanceof BetterModelBack) {
-        cleanups.failed(this.#failure as SurefootError)
+        cleanups.over({ kind: 'aborted' })
         throw failure
       }
       const error = this.#judge(failure)
@@ -104,7 +106,7 @@ export class Descent {
         cleanups.passOn()
         throw failure
       }
-      cleanups.failed(error)
+      cleanups.over({ kind: 'failed', error })
       this.#left(model, error)
       if (at === 0) this.#failure = error
       if (!this.#deps.isUsable(model)) this.#missed.push(model)
@@ -116,10 +118,13 @@ export class Descent {
     const nowMs = this.#deps.clock.monotonicMs()
     const leftMs = Math.max(0, this.#context.deadlineAtMs - nowMs)
     if (!isLast) return { untilMs: nowMs + Math.min(this.#options.patienceMs, leftMs / 2) }
-    const insteadOf = this.#returns < MOST_RETURNS ? this.#missed : []
-    if (!this.#hasMore) return { untilMs: Number.POSITIVE_INFINITY, insteadOf }
+    const ready = {
+      untilMs: this.#beganAtMs + this.#options.waitForReadyMs,
+      insteadOf: this.#returns < MOST_RETURNS ? this.#missed : [],
+    }
+    if (!this.#hasMore) return { untilMs: Number.POSITIVE_INFINITY, ready }
     const reserveMs = this.#isLocalPossible ? LOCAL_RESERVE_MS : RESERVE_MS
-    return { untilMs: nowMs + leftMs - Math.min(reserveMs, leftMs / 2), insteadOf }
+    return { untilMs: nowMs + leftMs - Math.min(reserveMs, leftMs / 2), ready }
   }
 
   async #withoutBackend(models: readonly string[], reason: ErrorCode): Promise<Reply | undefined> {

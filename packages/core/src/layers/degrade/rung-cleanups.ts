@@ -1,5 +1,3 @@
-import type { SurefootError } from '@surefoot/protocol'
-
 import type { CallContext, CallEnd } from '../../service.ts'
 
 /** What one rung wants done at its end: where another one answers, it has failed, whatever becomes of the call. */
@@ -21,8 +19,9 @@ export class RungCleanups {
     for (const cleanup of this.#take()) this.#context.defer(cleanup)
   }
 
-  failed(error: SurefootError): void {
-    for (const cleanup of this.#take()) cleanup({ kind: 'failed', error })
+  /** The rung alone has ended, in this way. */
+  over(end: CallEnd): void {
+    for (const cleanup of this.#take()) cleanup(end)
   }
 
   #take(): readonly ((end: CallEnd) => void)[] {

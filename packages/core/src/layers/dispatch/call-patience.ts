@@ -20,7 +20,9 @@ export interface Outlook {
 export function leavesAtMs(queue: ModelQueue, { applicant }: Waiting, { usable, nowMs }: Outlook): number {
   const { patience } = applicant
   if (patience === undefined) return Number.POSITIVE_INFINITY
-  if (patience.insteadOf !== undefined) return patience.untilMs
+  if (patience.ready !== undefined) {
+    return usable.length > 0 ? patience.untilMs : Math.min(patience.untilMs, patience.ready.untilMs)
+  }
   if (usable.length === 0) return nowMs
   const loadMs = expectedLoadMs(usable, queue.model, nowMs) ?? 0
   return nowMs + loadMs > patience.untilMs ? nowMs : patience.untilMs
@@ -32,7 +34,7 @@ export function leavesAtOnce(queue: ModelQueue, waiting: Waiting, outlook: Outlo
   if (patience === undefined) return false
   const { nowMs, slots } = outlook
   if (leavesAtMs(queue, waiting, outlook) <= nowMs) return true
-  if (patience.insteadOf !== undefined) return false
+  if (patience.ready !== undefined) return false
   const waitMs = queue.expectedWaitMs(queue.placeOf(waiting), slots) ?? 0
   return nowMs + waitMs > patience.untilMs
 }
@@ -48,7 +50,7 @@ export function whyItLeaves(fleet: Fleet, queue: ModelQueue, waiting: Waiting, o
 
 /** A model that it was meant for can be asked again: it is not to wait for, nor to be answered by, a lesser one. */
 export function hasBetter(fleet: Fleet, { applicant }: Waiting): BetterModelBack | undefined {
-  const models = applicant.patience?.insteadOf
+  const models = applicant.patience?.ready?.insteadOf
   return models?.some((model) => fleet.usable(model).length > 0) === true ? new BetterModelBack() : undefined
 }
 

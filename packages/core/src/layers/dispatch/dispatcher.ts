@@ -88,12 +88,12 @@ export class Dispatcher {
     const nowMs = this.#nowMs()
     const waiting = new Waiting(applicant, nowMs, this.#arrivals++)
     queue.arrivals.arrived(nowMs)
-    if (applicant.onlyIfIdle !== true) this.#demand({ model })
     const all = this.#fleet.usable(model)
     const usable = this.#usableFor(waiting, model, all)
     let picked = this.#pick(usable, queue, waiting, nowMs)
-    if (picked.kind !== 'backend' && applicant.onlyIfIdle !== true) {
-      this.#demand('anything')
+    for (const demand of [{ model }, 'anything'] as const) {
+      if (applicant.onlyIfIdle === true || (picked.kind === 'backend' && picked.backend.slots.isFree(model))) break
+      this.#demand(demand)
       picked = this.#pick(usable, queue, waiting, nowMs)
     }
     if (applicant.onlyIfIdle === true && (picked.kind !== 'backend' || queue.length > 0)) {
@@ -307,7 +307,7 @@ export class Dispatcher {
 
   /** When time alone may bring a better model back. */
   #betterAtMs({ applicant }: Waiting, nowMs: number): number {
-    const models = applicant.patience?.insteadOf ?? []
+    const models = applicant.patience?.ready?.insteadOf ?? []
     return Math.min(...models.map((model) => this.#patience.usableAtMs({ model }, [], nowMs)))
   }
 

@@ -123,7 +123,8 @@ function isWorthTheWait(
   hasPresent: () => boolean,
 ): boolean {
   if (patience === undefined || continueFrom !== undefined || waitMs === 0) return true
-  return nowMs + waitMs < patience.untilMs && (patience.insteadOf !== undefined || hasPresent())
+  const againAtMs = nowMs + waitMs
+  return againAtMs < patience.untilMs && (hasPresent() || againAtMs < (patience.ready?.untilMs ?? 0))
 }
 
 /** Tells the caller of a refusal how many attempts had been made before it. */

@@ -1,0 +1,52 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+
+import { SurefootError } from '@surefoot/protocol'
+
+import type { Runtime } from '../runtime/runtime.ts'
+import { EmbeddedModel } from './embedded-model.ts'
+import type { LoadEmbedded } from './engine.ts'
+import { PACKAGE, isInstalled, loadNodeLlamaCpp } from './node-llama-cpp.ts'
+
+/** The first bytes of every GGUF file. */
+const MAGIC = 'GGUF'
+
+/**
+ * The model of the setting `localModel`. Nothing is loaded before a call needs it, but what would then be missing is said
+ * now.
+ *
+ * @param load in the place of the package `node-llama-cpp`.
+ * @throws SurefootError `INVALID_CONFIG` when there is no such file, or the package is not installed.
+ */
+export function openLocalModel(path: string, runtime: Runtime, load?: LoadEmbedded): EmbeddedModel {
+  const problem = problemOf(path)
+  if (problem !== undefined) {
+    throw new SurefootError({
+      code: 'INVALID_CONFIG',
+      message: `localModel must be the path of a GGUF file, but ${path} ${problem}.`,
+      hint: 'Set `localModel` (SUREFOOT_LOCAL_MODEL) to a GGUF file, or leave it out.',
+    })
+  }
+  if (load === undefined && !isInstalled()) {
+    throw new SurefootError({
+      code: 'INVALID_CONFIG',
+      message: `localModel needs the package ${PACKAGE}, which is not installed. Run: npm install ${PACKAGE}`,
+      hint: `Run \`npm install ${PACKAGE}\`, or leave \`localModel\` (SUREFOOT_LOCAL_MODEL) out.`,
+    })
+  }
+  return new EmbeddedModel(path, load ?? loadNodeLlamaCpp, runtime)
+}
+
+function problemOf(path: string): string | undefined {
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const start = Buffer.alloc(MAGIC.length)
+      readSync(file, start)
+      return start.toString('latin1') === MAGIC ? undefined : 'is none'
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return 'cannot be read'
+  }
+}
