@@ -2,6 +2,7 @@ import type { Continuations } from './backends/continuations.ts'
 import { createEnsureInstalled } from './backends/ensure-installed.ts'
 import { hedgeGuards } from './backends/hedge-guards.ts'
 import { lookIntoMemory } from './backends/memory-look.ts'
+import { ModelContexts } from './backends/model-contexts.ts'
 import { createAwaitReturn } from './backends/returns.ts'
 import type { Roster } from './backends/roster.ts'
 import { buildLadder } from './build-ladder.ts'
@@ -52,7 +53,7 @@ export function buildStack(parts: StackParts): Service {
     deadline: createDeadline(runtime),
     degrade: buildLadder(parts, undefined),
     experiment: experiments?.layer,
-    prepare: createPrepare({ loadOptions }),
+    prepare: createPrepare(config, { loadOptions, contexts: new ModelContexts(roster, runtime) }),
     resume: createResume(config, {
       runtime,
       telemetry,

@@ -62,6 +62,34 @@ describe('the options that a model is loaded with', () => {
     options.tooLarge('unheard-of')
   })
 
+  it('a context that a prompt needs counts for all, also a small one, and never shrinks', () => {
+    const options = new LoadOptions()
+    options.unify('llama3.2', undefined)
+    const before = options.revisionOf('llama3.2')
+    expect(options.grow('llama3.2', 4_096)).toBe(true)
+    expect(options.revisionOf('llama3.2')).not.toBe(before)
+    expect(options.unify('llama3.2', undefined)).toEqual({ num_ctx: 4_096 })
+    expect(options.grow('llama3.2', 4_096)).toBe(false)
+    expect(options.grow('llama3.2', 8_192)).toBe(true)
+    expect(options.grow('llama3.2', 4_096)).toBe(false)
+    expect(options.unify('llama3.2', { num_ctx: 2_048 })).toEqual({ num_ctx: 8_192 })
+  })
+
+  it('one that a prompt needed and that does not fit into memory is taken back, and not tried again', () => {
+    const options = new LoadOptions()
+    options.unify('llama3.2', undefined)
+    options.grow('llama3.2', 4_096)
+    options.grow('llama3.2', 8_192)
+    expect(options.tooLarge('llama3.2')).toBe(true)
+    expect(options.of('llama3.2')).toEqual({ num_ctx: 4_096 })
+    expect(options.tooLargeFor('llama3.2')).toBe(8_192)
+    expect(options.grow('llama3.2', 8_192)).toBe(false)
+    expect(options.grow('llama3.2', 16_384)).toBe(false)
+    // What is left fits, as far as is known.
+    expect(options.tooLarge('llama3.2')).toBe(false)
+    expect(options.tooLargeFor('unheard-of')).toBe(Number.POSITIVE_INFINITY)
+  })
+
   it('whatever is asked in whatever order, they change as often as the context grows and an option is new', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const random = createSeededRandom(seed)

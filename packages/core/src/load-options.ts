@@ -27,18 +27,23 @@ const MOST_MODELS = 1_000
 interface Canonical {
   /** The largest asked for; as long as nothing above the default was, whoever named none keeps the default. */
   numCtx: number | undefined
+  /** It was needed for a prompt: then it is named, however small it is. */
+  isNeeded: boolean
   /** What it was before it last grew; `undefined` once that was taken back. */
-  before: { readonly numCtx: number | undefined } | undefined
+  before: { readonly numCtx: number | undefined; readonly isNeeded: boolean } | undefined
   /** From here on it did not fit into memory; who wants that gets it, or its error, alone. */
   tooLargeCtx: number
   /** Somebody named no `num_ctx`. */
   usesDefault: boolean
   readonly others: Record<string, unknown>
+  /** Counts the changes. */
+  revision: number
 }
 
 /**
  * One set of load-relevant options per model, so that callers who name different ones do not make Ollama reload the model
- * in turns. Of each option the first value named counts; `num_ctx` grows to the largest, as a prompt must fit.
+ * in turns. Of each option the first value named counts; `num_ctx` grows to the largest, as a prompt must fit, whether a
+ * caller named it or a prompt needed it.
  */
 export class LoadOptions {
   readonly #byModel = new BoundedMap<string, Canonical>(MOST_MODELS)
@@ -59,14 +64,43 @@ export class LoadOptions {
     return canonical === undefined ? {} : print(canonical)
   }
 
-  /** Memory did not suffice for it: its context is what it was before it last grew. */
-  tooLarge(model: string): void {
+  /** Changes whenever what this model is loaded with does: what was printed before is then out of date. */
+  revisionOf(model: string): number {
+    return this.#byModel.get(model)?.revision ?? 0
+  }
+
+  /** From this context on memory did not suffice. @returns infinity as long as it always did */
+  tooLargeFor(model: string): number {
+    return this.#byModel.get(model)?.tooLargeCtx ?? Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * A prompt needs a context of so many tokens: from now on all calls of the model get one, unless they have it.
+   *
+   * @returns whether it grew; not where memory did not suffice for that much.
+   */
+  grow(model: string, numCtx: number): boolean {
+    const canonical = this.#canonicalOf(model)
+    if (numCtx >= canonical.tooLargeCtx || (canonical.isNeeded && numCtx <= (canonical.numCtx ?? 0))) return false
+    growTo(canonical, Math.max(numCtx, canonical.numCtx ?? 0), true)
+    return true
+  }
+
+  /**
+   * Memory did not suffice for it: its context is what it was before it last grew.
+   *
+   * @returns whether it is smaller now, and may fit.
+   */
+  tooLarge(model: string): boolean {
     const canonical = this.#byModel.get(model)
     // Of many calls that fail together only the first one is news.
-    if (canonical?.numCtx === undefined || canonical.before === undefined) return
+    if (canonical?.numCtx === undefined || canonical.before === undefined) return false
     canonical.tooLargeCtx = canonical.numCtx
     canonical.numCtx = canonical.before.numCtx
+    canonical.isNeeded = canonical.before.isNeeded
     canonical.before = undefined
+    canonical.revision++
+    return true
   }
 
   #canonicalOf(model: string): Canonical {
@@ -74,10 +108,12 @@ export class LoadOptions {
     if (known !== undefined) return known
     const fresh: Canonical = {
       numCtx: undefined,
+      isNeeded: false,
       before: undefined,
       tooLargeCtx: Number.POSITIVE_INFINITY,
       usesDefault: false,
       others: {},
+      revision: 0,
     }
     this.#byModel.set(model, fresh)
     return fresh
@@ -86,19 +122,29 @@ export class LoadOptions {
 
 function learn(canonical: Canonical, named: Options): void {
   const numCtx = named['num_ctx']
-  if (!isContextSize(numCtx)) canonical.usesDefault = true
-  else if (numCtx < canonical.tooLargeCtx && numCtx > (canonical.numCtx ?? 0)) {
-    canonical.before = { numCtx: canonical.numCtx }
-    canonical.numCtx = numCtx
+  if (!isContextSize(numCtx)) {
+    if (!canonical.usesDefault) canonical.revision++
+    canonical.usesDefault = true
+  } else if (numCtx < canonical.tooLargeCtx && numCtx > (canonical.numCtx ?? 0)) {
+    growTo(canonical, numCtx, canonical.isNeeded)
   }
   for (const name of LOAD_OPTIONS) {
     const value = named[name]
-    if (isPlain(value) && !Object.hasOwn(canonical.others, name)) canonical.others[name] = value
+    if (!isPlain(value) || Object.hasOwn(canonical.others, name)) continue
+    canonical.others[name] = value
+    canonical.revision++
   }
 }
 
-function print({ numCtx, usesDefault, others }: Canonical): Options {
-  const isDefault = numCtx === undefined || (usesDefault && numCtx <= SMALLEST_DEFAULT_CTX)
+function growTo(canonical: Canonical, numCtx: number, isNeeded: boolean): void {
+  canonical.before = { numCtx: canonical.numCtx, isNeeded: canonical.isNeeded }
+  canonical.numCtx = numCtx
+  canonical.isNeeded = isNeeded
+  canonical.revision++
+}
+
+function print({ numCtx, isNeeded, usesDefault, others }: Canonical): Options {
+  const isDefault = numCtx === undefined || (!isNeeded && usesDefault && numCtx <= SMALLEST_DEFAULT_CTX)
   return isDefault ? { ...others } : { ...others, num_ctx: numCtx }
 }
 

@@ -23,6 +23,13 @@ export interface Call {
   readonly request: ChatRequest
   /** The request as it goes to a backend: always streamed, printed once; set by `prepare`, for `transport` alone. */
   readonly body?: Buffer | undefined
+  /**
+   * Both as they are to be sent now: while a call waited, another one may have needed a larger context, and the options
+   * of before would make Ollama load the model anew. Set by `prepare`, for `transport` alone.
+   */
+  readonly latest?: (() => Pick<Call, 'request' | 'body'>) | undefined
+  /** What the model's tag stands for on most backends, where that is known; set by `prepare`. */
+  readonly digest?: string | undefined
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */
   readonly buffered: boolean
   /** @default 'normal' */

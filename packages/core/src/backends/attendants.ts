@@ -7,7 +7,8 @@ export interface ModelLoader {
   want(model: string): void
   loading(model: string): LoadProgress | undefined
   expectedMs(model: string): number | undefined
-  tooLarge(model: string): void
+  /** The model did not fit into memory. @returns whether it is asked for less of it from now on */
+  tooLarge(model: string): boolean
 }
 
 /** What looks after a backend while it works. */

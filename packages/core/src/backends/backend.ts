@@ -256,7 +256,8 @@ export class Backend {
   #learn(verdict: Verdict, model: string): void {
     if (verdict.memoryLost !== undefined)
       this.models.lost(verdict.memoryLost === 'all' ? undefined : model, this.#now())
-    if (verdict.tooLarge === true) this.loader?.tooLarge(model)
+    // With the smaller context of before it fits again, so it need not be kept away.
+    if (verdict.tooLarge === true && this.loader?.tooLarge(model) === true) return
     if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
     else if (verdict.avoidModelMs !== undefined) {
       this.models.avoid(model, verdict.error, this.#now(), verdict.avoidModelMs)

@@ -203,7 +203,7 @@ export class Continuations {
       return await provable.ask(endsAtMs - this.#nowMs(), signal)(path, body)
     }
     try {
-      const mode = await proveContinuation(ask, call.request)
+      const mode = await proveContinuation(ask, (call.latest?.() ?? call).request)
       await this.#refresh(provable, model, signal)
       this.#judge(provable, model, mode)
       return undefined

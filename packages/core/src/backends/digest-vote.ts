@@ -8,13 +8,28 @@ import type { Backend } from './backend.ts'
  * answering.
  */
 export function withSameDigest(backends: readonly Backend[], model: string): readonly Backend[] {
+  const votes = votesOf(backends, model)
+  if (votes.size < 2) return backends
+  const chosen = winnerOf(votes)
+  return backends.filter(({ digests }) => (digests.get(model) ?? chosen) === chosen)
+}
+
+/** The digest that counts for a model, by the same vote; `undefined` while no backend's is known. */
+export function votedDigest(backends: readonly Backend[], model: string): string | undefined {
+  const [only] = backends
+  return backends.length === 1 ? only?.digests.get(model) : winnerOf(votesOf(backends, model))
+}
+
+function votesOf(backends: readonly Backend[], model: string): ReadonlyMap<string, number> {
   const votes = new Map<string, number>()
   for (const { digests, draining, isGivenUp } of backends) {
     const digest = digests.get(model)
     if (digest !== undefined && !draining && !isGivenUp) votes.set(digest, (votes.get(digest) ?? 0) + 1)
   }
-  if (votes.size < 2) return backends
+  return votes
+}
+
+function winnerOf(votes: ReadonlyMap<string, number>): string | undefined {
   const most = Math.max(...votes.values())
-  const chosen = [...votes].find(([, count]) => count === most)?.[0]
-  return backends.filter(({ digests }) => (digests.get(model) ?? chosen) === chosen)
+  return [...votes].find(([, count]) => count === most)?.[0]
 }

@@ -1,5 +1,5 @@
 import type { Backend } from './backend.ts'
-import { withSameDigest } from './digest-vote.ts'
+import { votedDigest, withSameDigest } from './digest-vote.ts'
 
 /** Which backends a call may go to. */
 export type Eligible = (backend: Backend) => boolean
@@ -78,6 +78,11 @@ export class Fleet {
       (latest, time) => (latest === undefined || time === undefined ? undefined : Math.max(latest, time)),
       Number.NEGATIVE_INFINITY,
     )
+  }
+
+  /** What the model's tag stands for on most backends; `undefined` while that is not known of any. */
+  digestOf(model: string): string | undefined {
+    return votedDigest(this.#backends, model)
   }
 
   /** Since when the model runs on the CPU of this backend though it need not; `undefined` when it does not. */

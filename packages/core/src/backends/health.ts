@@ -72,6 +72,11 @@ export class HealthCache {
     return this.#known?.tags?.some(({ name }) => canonicalModel(name) === canonicalModel(model)) === false
   }
 
+  /** The model as it was listed when the backend was last looked at; asks nobody. */
+  tagged(model: string): TaggedModel | undefined {
+    return this.#known?.tags?.find(({ name }) => canonicalModel(name) === canonicalModel(model))
+  }
+
   /** What the model was when the backend was last looked at; asks nobody. */
   identityOf(model: string): Identity | undefined {
     const digest = this.#backend.digests.get(canonicalModel(model))

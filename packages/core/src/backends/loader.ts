@@ -92,9 +92,9 @@ export class Loader implements ModelLoader {
     return this.#meanMs.get(model)
   }
 
-  /** The model did not fit into memory. */
-  tooLarge(model: string): void {
-    this.#deps.loadOptions.tooLarge(model)
+  /** The model did not fit into memory. @returns whether it is asked for less of it from now on */
+  tooLarge(model: string): boolean {
+    return this.#deps.loadOptions.tooLarge(model)
   }
 
   /** Cuts the load under way; nothing new is begun. */

@@ -34,6 +34,8 @@ export interface LoadedModel {
   /** Bytes in memory, and how many of them are the GPU's. */
   readonly size?: number | undefined
   readonly size_vram?: number | undefined
+  /** Tokens of context that it was loaded with; since Ollama 0.9.7. */
+  readonly context_length?: number | undefined
 }
 
 export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
@@ -44,6 +46,7 @@ export const psSchema: z.ZodType<{ models: LoadedModel[] }> = z.object({
       expires_at: z.string().optional(),
       size: z.number().optional(),
       size_vram: z.number().optional(),
+      context_length: z.number().optional(),
     }),
   ),
 })

@@ -338,14 +338,19 @@ describe('the classifier of 1.5 and its additions', () => {
       }),
     )
     expect(summary(verdict)).toMatchObject({ class: 'client', code: 'CONTEXT_OVERFLOW', retry: 'never' })
-    expect(verdict.error.message).toBe(
-      'Ollama refused the request: the prompt is longer than the context of llama3.2 (12031 tokens, room for 4096).',
-    )
+    expect(verdict.error).toMatchObject({
+      message: 'The prompt is longer than the context of llama3.2 (12031 tokens, room for 4096).',
+      neededTokens: 12_031,
+      availableTokens: 4_096,
+      backend: BACKEND,
+    })
   })
 
   it('a prompt over the context window without sizes (0.24.0)', () => {
     const verdict = ofText(400, 'the input length exceeds the context length')
     expect(summary(verdict)).toMatchObject({ class: 'client', code: 'CONTEXT_OVERFLOW', retry: 'never' })
+    expect(verdict.error).toMatchObject({ message: 'The prompt is longer than the context of llama3.2.' })
+    expect(verdict.error.neededTokens).toBeUndefined()
   })
 
   it('a status that Ollama does not know is a wrong address', () => {

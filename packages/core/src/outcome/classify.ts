@@ -1,6 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { ErrorCode } from '@surefoot/protocol'
 
+import { contextOverflow } from './context-overflow.ts'
 import { withCrash } from './crash.ts'
 import { errorText, nestedError, presentable } from './error-text.ts'
 import type { Attempted, Failure } from './failure.ts'
@@ -166,15 +167,12 @@ function callerVerdict(status: number, text: string, body: string, attempted: At
     case 400: {
       const nested = nestedError(body)
       const overflow = nested?.['type'] === 'exceed_context_size_error'
-      if (!overflow && !/exceeds the context length/i.test(text)) return mistake('INVALID_REQUEST', text, attempted)
-      const sizes = overflow
-        ? ` (${String(nested['n_prompt_tokens'])} tokens, room for ${String(nested['n_ctx'])})`
-        : ''
-      return mistake(
-        'CONTEXT_OVERFLOW',
-        `the prompt is longer than the context of ${attempted.model}${sizes}`,
-        attempted,
-      )
+      // 0.32 gives the numbers, 0.24 none; `context length` alone also stands in other complaints.
+      if (!overflow && !/exceeds the context length|longer than the context length/i.test(text))
+        return mistake('INVALID_REQUEST', text, attempted)
+      const needed = tokens(nested?.['n_prompt_tokens'])
+      const error = contextOverflow({ ...attempted, needed, available: tokens(nested?.['n_ctx']) })
+      return { class: 'client', error, cheap: true, retry: 'never', prompt: false }
     }
     case 401:
       return mistake('UNAUTHORIZED', text || 'the backend asks for a key', attempted)
@@ -192,6 +190,10 @@ function callerVerdict(status: number, text: string, body: string, attempted: At
     default:
       return undefined
   }
+}
+
+function tokens(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }
 
 function errorLineVerdict(failure: Failure & { kind: 'error-line' }, attempted: Attempted): Verdict {

@@ -28,7 +28,8 @@ export interface OllamaTransportDeps {
 /** The bottom of the stack: one attempt on the leased backend, always streamed. */
 export function createOllamaTransport(given: OllamaTransportDeps): Service {
   const { config, runtime, telemetry, connectionOf, lookIntoMemory, judge = classify } = given
-  return (call, context) => {
+  return (prepared, context) => {
+    const call = prepared.latest === undefined ? prepared : { ...prepared, ...prepared.latest() }
     const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
     const connection = connectionOf(lease.backend)

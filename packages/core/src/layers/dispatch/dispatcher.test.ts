@@ -975,7 +975,7 @@ describe('a model that is not in memory', () => {
         loadingSinceMs === undefined ? undefined : { sinceMs: loadingSinceMs, expectedMs: loadMs, isOverdue: false },
       expectedMs: () => loadMs,
       current: undefined,
-      tooLarge: () => {},
+      tooLarge: () => false,
     }
     return told
   }

@@ -7,6 +7,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { wait } from '../../runtime/wait.ts'
 import type { Call, CallContext, ContinueFrom, Reply, Service, Spent } from '../../service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
+import { deadlineAtMsOf } from '../../terms.ts'
 import { isUnfinished } from './may-resume.ts'
 import type { Broken } from './statistics.ts'
 
@@ -167,7 +168,7 @@ export class Resumption {
 
   /** Until the next segment is asked for; `undefined` when it is not. */
   #waitMs({ backend, verdict }: AttemptFailure, candidates: readonly string[]): number | undefined {
-    const { deadlineAtMs } = this.#context
+    const deadlineAtMs = deadlineAtMsOf(this.#context)
     const isOver = this.#resumes >= MOST_RESUMES || this.#spent.costly >= MOST_COSTLY
     if (candidates.length === 0 || isOver) return undefined
     const hasOther = candidates.some((name) => name !== backend)
@@ -200,6 +201,8 @@ export class Resumption {
     } catch (failure) {
       context.signal.throwIfAborted()
       if (!(failure instanceof AttemptFailure) || failure.verdict.class !== 'client') return undefined
+      // With the half the prompt is longer than the context: nobody can go on, and that says nothing of the backend.
+      if (failure.verdict.error.code === 'CONTEXT_OVERFLOW') return undefined
       this.#deps.going.refute(failure.backend, this.#call.model)
       return 'refused'
     }
