@@ -16,7 +16,10 @@ interface Verdict {
   readonly untilMs: number
 }
 
-/** What is proven of which model on which backend. It holds for one digest and one version of Ollama. */
+/**
+ * What is proven of which model on which backend. It holds for one digest and one version of Ollama, and for one way to
+ * think: with `think: false` a template begins the answer in another way than where the model may do as it likes.
+ */
 export class ContinuationVerdicts {
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #verdicts = new BoundedMap<string, Verdict>(MOST_VERDICTS)
@@ -26,15 +29,15 @@ export class ContinuationVerdicts {
   }
 
   /** @param identity what the model is there now; nothing is known of one that is not known. */
-  of(backend: string, model: string, identity: Identity | undefined): ContinuationMode | undefined {
-    const verdict = this.#verdicts.get(keyOf(backend, model))
+  of(backend: string, call: Call, identity: Identity | undefined): ContinuationMode | undefined {
+    const verdict = this.#verdicts.get(keyOf(backend, call))
     if (verdict === undefined || verdict.untilMs <= this.#clock.monotonicMs()) return undefined
     return verdict.digest === identity?.digest && verdict.version === identity.version ? verdict.mode : undefined
   }
 
-  set(backend: string, model: string, { digest, version }: Identity, mode: ContinuationMode): void {
+  set(backend: string, call: Call, { digest, version }: Identity, mode: ContinuationMode): void {
     const untilMs = mode === 'none' ? this.#clock.monotonicMs() + NONE_MS : Number.POSITIVE_INFINITY
-    this.#verdicts.set(keyOf(backend, model), { digest, version, mode, untilMs })
+    this.#verdicts.set(keyOf(backend, call), { digest, version, mode, untilMs })
   }
 }
 
@@ -44,7 +47,7 @@ export function allows(mode: ContinuationMode, { request }: Call): boolean {
   return mode !== 'raw' || request.messages.every(({ images }) => (images?.length ?? 0) === 0)
 }
 
-/** One model on one backend. */
-export function keyOf(backend: string, model: string): string {
-  return `${backend} ${model}`
+/** One model that thinks, or does not, in one way on one backend. */
+export function keyOf(backend: string, { model, request: { think } }: Call): string {
+  return `${backend} ${model} ${think === undefined || think === null ? '' : JSON.stringify(think)}`
 }

@@ -99,9 +99,9 @@ function createRig(names: readonly string[] = ['a', 'b']) {
     can: (name: string, more: Partial<ContinueFrom> = {}, call: Call = CALL) =>
       continuations.canContinue(backend(name), call, from(more)),
     /** With a lease in hand: what comes of it. */
-    async prepare(name: string, signal: AbortSignal = new AbortController().signal) {
+    async prepare(name: string, signal: AbortSignal = new AbortController().signal, call: Call = CALL) {
       const lease = backend(name).lease('llama3.2')
-      const prepared = continuations.prepare(lease, CALL, from(), signal).catch((error: unknown) => error)
+      const prepared = continuations.prepare(lease, call, from(), signal).catch((error: unknown) => error)
       await time.runUntilIdle()
       lease.end({ kind: 'left' })
       return await prepared
@@ -147,6 +147,18 @@ describe('who can go on', () => {
     expect(rig.can('a', { digest: 'e' })).toBe('unproven')
   })
 
+  it('of one that is told not to think says nothing of one that may, and the other way round', async () => {
+    const rig = createRig(['a'])
+    const silent: Call = { ...CALL, request: { ...CALL.request, think: false } }
+    await rig.prepare('a')
+    expect([rig.can('a'), rig.can('a', {}, silent)]).toEqual(['yes', 'unproven'])
+    rig.moods.set('a', 'begins anew')
+    expect(await rig.prepare('a', undefined, silent)).toBe('none')
+    expect([rig.can('a'), rig.can('a', {}, silent)]).toEqual(['yes', 'no'])
+    rig.continuations.refute('http://a:1', CALL)
+    expect(rig.can('a')).toBe('no')
+  })
+
   it('only the backend it broke on, where it is not known what model it was', () => {
     const rig = createRig()
     expect(rig.can('a', { digest: undefined })).toBe('unproven')
@@ -167,7 +179,7 @@ describe('who can go on', () => {
     const rig = createRig(['a'])
     await rig.prepare('a')
     expect(rig.continuations.isPossible(CALL)).toBe(true)
-    rig.continuations.refute('http://a:1', 'llama3.2')
+    rig.continuations.refute('http://a:1', CALL)
     expect(rig.can('a')).toBe('no')
     expect(rig.continuations.isPossible(CALL)).toBe(false)
   })

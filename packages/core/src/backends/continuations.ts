@@ -1,5 +1,5 @@
 import type { Call, ContinueFrom } from '../service.ts'
-import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import { abortable } from '../runtime/abortable.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
 import { classify } from '../outcome/classify.ts'
@@ -12,16 +12,13 @@ import { proveContinuation } from './continuation-proof.ts'
 import type { Ask, Provable } from './continuation-proof.ts'
 import type { Lease } from './lease.ts'
 import { RequestBroken } from './post-whole.ts'
+import { ProofPlan } from './proof-plan.ts'
 
 /** A whole proof may take this long. */
 const PROOF_MS = 60_000
-/** After the first answer of a model a backend is given so much time to fall idle before its proof. */
-const PROOF_AFTER_MS = 2_000
-/** A proof that could not be made is tried again after 2, 4, 8 … s, when the model has answered once more. */
-const LONGEST_PAUSE_MS = 300_000
 /** What a tag stands for is looked up again after this time. */
 const IDENTITY_MS = 30_000
-/** Models whose proof is put off, and backends that were looked at, at the most; names come from callers and name services. */
+/** Backends that were looked at, at the most; names come from name services. */
 const MOST_NAMES = 1_000
 
 /** Whether a backend can go on from a half answer, as far as it is known. */
@@ -38,19 +35,19 @@ export interface ContinuationsDeps {
 /**
  * Knows which backend can go on from a half answer of which model, and finds it out: in the background once a model has
  * answered and its backend is idle, or at once when a stream has broken and a lease is in hand. A verdict holds for one
- * backend, one digest and one version of Ollama.
+ * backend, one digest, one version of Ollama and one way to think.
  */
 export class Continuations {
   readonly #deps: ContinuationsDeps
   readonly #verdicts: ContinuationVerdicts
   readonly #lookedAtMs = new BoundedMap<string, number>(MOST_NAMES)
-  readonly #planned = new Map<string, Timer>()
-  readonly #pauses = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(MOST_NAMES)
+  readonly #plan: ProofPlan
   readonly #closing = new AbortController()
 
   constructor(deps: ContinuationsDeps) {
     this.#deps = deps
     this.#verdicts = new ContinuationVerdicts(deps.runtime.clock)
+    this.#plan = new ProofPlan(deps.runtime)
   }
 
   /** A stream has begun there: what its model is called may be asked when it breaks. */
@@ -68,20 +65,9 @@ export class Continuations {
 
   /** A stream has ended whole there: the model works, and a proof can be made when there is nothing else to do. */
   answered(backend: string, call: Call): void {
-    const key = keyOf(backend, call.model)
     const provable = this.#find(backend)
-    if (provable === undefined || this.#planned.has(key) || this.#closing.signal.aborted) return
-    if (this.#verdict(provable, call.model) !== undefined) return
-    if ((this.#pauses.get(key)?.untilMs ?? 0) > this.#nowMs()) return
-    const timer = this.#deps.runtime.timers.set(
-      PROOF_AFTER_MS,
-      () => {
-        this.#planned.delete(key)
-        void this.#proveIdle(provable, call)
-      },
-      'background',
-    )
-    this.#planned.set(key, timer)
+    if (provable === undefined || this.#closing.signal.aborted || this.#verdict(provable, call) !== undefined) return
+    this.#plan.answered(keyOf(backend, call), () => void this.#proveIdle(provable, call))
   }
 
   /** Digest of the model there when the backend was last seen. */
@@ -92,7 +78,7 @@ export class Continuations {
   /** Whether anybody may be able to go on from an answer to this call; asks nobody. */
   isPossible(call: Call): boolean {
     return this.#deps.provables().some((provable) => {
-      const mode = this.#verdict(provable, call.model)
+      const mode = this.#verdict(provable, call)
       return mode === undefined || allows(mode, call)
     })
   }
@@ -109,7 +95,7 @@ export class Continuations {
     const identity = provable.identityOf(model)
     if (identity === undefined) return 'unproven'
     if (from.digest !== undefined && identity.digest !== from.digest) return 'no'
-    const mode = this.#verdict(provable, model)
+    const mode = this.#verdict(provable, call)
     if (mode === undefined) return 'unproven'
     return allows(mode, call) ? 'yes' : 'no'
   }
@@ -138,7 +124,7 @@ export class Continuations {
       signal.throwIfAborted()
       if (failure !== undefined) throw judged(failure, lease.backend.name, call.model)
     }
-    const mode = this.#verdict(provable, call.model)
+    const mode = this.#verdict(provable, call)
     return mode !== undefined && this.canContinue(lease.backend, call, from) === 'yes' ? mode : 'none'
   }
 
@@ -152,16 +138,15 @@ export class Continuations {
   }
 
   /** It did not go on although it was proven. */
-  refute(backend: string, model: string): void {
+  refute(backend: string, call: Call): void {
     const provable = this.#find(backend)
-    if (provable !== undefined) this.#judge(provable, model, 'none')
+    if (provable !== undefined) this.#judge(provable, call, 'none')
   }
 
   /** Ends what runs; nothing new begins. */
   close(): void {
     this.#closing.abort(new DOMException('closed', 'AbortError'))
-    for (const timer of this.#planned.values()) timer.cancel()
-    this.#planned.clear()
+    this.#plan.close()
   }
 
   /** A proof that nobody waits for: only on an idle backend with the model in memory, and given up for any call. */
@@ -172,7 +157,7 @@ export class Continuations {
     if (backend.models.residency(model, this.#nowMs()) !== 'in-memory') return
     await provable.recheck()
     // Meanwhile a call may have come, or the model turned out to be known already.
-    if (this.#closing.signal.aborted || this.#verdict(provable, model) !== undefined) return
+    if (this.#closing.signal.aborted || this.#verdict(provable, call) !== undefined) return
     if (this.#deps.isBusy() || backend.slots.held > 0 || provable.identityOf(model) === undefined) return
     if (!this.#deps.provables().includes(provable) || !backend.isUsable(model, false)) return
     const lease = backend.lease(model)
@@ -205,10 +190,10 @@ export class Continuations {
     try {
       const mode = await proveContinuation(ask, (call.latest?.() ?? call).request)
       await this.#refresh(provable, model, signal)
-      this.#judge(provable, model, mode)
+      this.#judge(provable, call, mode)
       return undefined
     } catch (error) {
-      this.#pause(keyOf(provable.backend.name, model))
+      this.#plan.failed(keyOf(provable.backend.name, call))
       if (error instanceof RequestBroken) return error.failure
       // An answer that is no JSON, or a proof that gave way.
       return { kind: 'bad-line', gotToken: false }
@@ -221,22 +206,16 @@ export class Continuations {
     if (this.#nowMs() - knownAtMs > IDENTITY_MS) await abortable(provable.recheck(), signal)
   }
 
-  #judge({ backend, identityOf }: Provable, model: string, mode: ContinuationMode): void {
-    const identity = identityOf(model)
+  #judge({ backend, identityOf }: Provable, call: Call, mode: ContinuationMode): void {
+    const identity = identityOf(call.model)
     if (identity === undefined) return
-    this.#verdicts.set(backend.name, model, identity, mode)
-    this.#pauses.delete(keyOf(backend.name, model))
-  }
-
-  #pause(key: string): void {
-    const pauseMs = this.#pauses.get(key)?.nextMs ?? PROOF_AFTER_MS
-    const nextMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
-    this.#pauses.set(key, { untilMs: this.#nowMs() + pauseMs, nextMs })
+    this.#verdicts.set(backend.name, call, identity, mode)
+    this.#plan.succeeded(keyOf(backend.name, call))
   }
 
   /** What is proven of the model as it is there now. */
-  #verdict({ backend, identityOf }: Provable, model: string): ContinuationMode | undefined {
-    return this.#verdicts.of(backend.name, model, identityOf(model))
+  #verdict({ backend, identityOf }: Provable, call: Call): ContinuationMode | undefined {
+    return this.#verdicts.of(backend.name, call, identityOf(call.model))
   }
 
   #find(backend: string): Provable | undefined {

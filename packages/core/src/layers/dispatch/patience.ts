@@ -52,7 +52,12 @@ export class Patience {
   }
 
   /** When time alone makes another backend usable. One whose time is over waits for something else, and tells of it. */
-  usableAtMs({ model }: Pick<ModelQueue, 'model'>, usable: readonly Backend[], nowMs: number, eligible?: Eligible): number {
+  usableAtMs(
+    { model }: Pick<ModelQueue, 'model'>,
+    usable: readonly Backend[],
+    nowMs: number,
+    eligible?: Eligible,
+  ): number {
     let atMs = Number.POSITIVE_INFINITY
     for (const backend of this.#fleet.backends) {
       // From then on it has no vote on what the model's tag stands for: then others may be.

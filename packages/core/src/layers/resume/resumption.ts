@@ -32,7 +32,7 @@ export interface Going {
   /** Whether anybody may be able to go on from an answer to this call. */
   isPossible(call: Call): boolean
   /** It did not go on although it was proven. */
-  refute(backend: string, model: string): void
+  refute(backend: string, call: Call): void
 }
 
 /** What the layer is built with. */
@@ -131,7 +131,7 @@ export class Resumption {
 
   /** The segment from there was the answer anew: it was not shown, and the backend is not asked to go on again. */
   restarted(backend: string): SurefootError {
-    this.#deps.going.refute(backend, this.#call.model)
+    this.#deps.going.refute(backend, this.#call)
     return new SurefootError({
       code: 'STREAM_INTERRUPTED',
       message: `The answer broke off, and Ollama at ${backend} began it anew instead of going on with it.`,
@@ -203,7 +203,7 @@ export class Resumption {
       if (!(failure instanceof AttemptFailure) || failure.verdict.class !== 'client') return undefined
       // With the half the prompt is longer than the context: nobody can go on, and that says nothing of the backend.
       if (failure.verdict.error.code === 'CONTEXT_OVERFLOW') return undefined
-      this.#deps.going.refute(failure.backend, this.#call.model)
+      this.#deps.going.refute(failure.backend, this.#call)
       return 'refused'
     }
   }
