@@ -48,7 +48,7 @@ export class Dispatcher {
   readonly #standing = new Set<ModelQueue>()
   readonly #affinity = new Affinity()
   readonly #alarm: Alarm
-  #demand: (demand: Demand) => void = () => {}
+  #demand: ((demand: Demand) => boolean) | undefined
   #arrivals = 0
   #missedAtMs = Number.NEGATIVE_INFINITY
   #pumping = false
@@ -77,8 +77,8 @@ export class Dispatcher {
     return this.waiting > 0 || this.#nowMs() - this.#missedAtMs < MISSED_MS
   }
 
-  /** Calls back before a call looks for a slot, takes one, or waits: what runs only while nobody needs it ends then. */
-  onDemand(listener: (demand: Demand) => void): void {
+  /** Tells what runs only while nobody needs its place that a call needs it; it says whether it gave anything up. */
+  onDemand(listener: (demand: Demand) => boolean): void {
     this.#demand = listener
   }
 
@@ -91,10 +91,9 @@ export class Dispatcher {
     const all = this.#fleet.usable(model)
     const usable = this.#usableFor(waiting, model, all)
     let picked = this.#pick(usable, queue, waiting, nowMs)
-    for (const demand of [{ model }, 'anything'] as const) {
-      if (applicant.onlyIfIdle === true || (picked.kind === 'backend' && picked.backend.slots.isFree(model))) break
-      this.#demand(demand)
-      picked = this.#pick(usable, queue, waiting, nowMs)
+    for (const demand of this.#demands(waiting, model)) {
+      if (picked.kind === 'backend' && picked.backend.slots.isFree(model)) break
+      if (this.#demand?.(demand) === true) picked = this.#pick(usable, queue, waiting, nowMs)
     }
     if (applicant.onlyIfIdle === true && (picked.kind !== 'backend' || queue.length > 0)) {
       applicant.refuse(new NotFree())
@@ -121,6 +120,11 @@ export class Dispatcher {
     }
   }
 
+  /** What a call asks for while it finds no free slot: that of its own model first. */
+  #demands({ applicant }: Waiting, model: string): readonly Demand[] {
+    return this.#demand === undefined || applicant.onlyIfIdle === true ? [] : [{ model }, 'anything']
+  }
+
   #queueOf(model: string): ModelQueue {
     let queue = this.#queues.get(model)
     if (queue === undefined) {
@@ -140,7 +144,7 @@ export class Dispatcher {
   }
 
   #grant(queue: ModelQueue, waiting: Waiting, backend: Backend, nowMs: number): void {
-    if (waiting.applicant.onlyIfIdle !== true) this.#demand({ backend: backend.name })
+    if (waiting.applicant.onlyIfIdle !== true) this.#demand?.({ backend: backend.name })
     this.#affinity.served(queue.model, waiting.applicant.affinityKey, backend)
     waiting.applicant.grant(measuredLease(backend, queue, waiting, this.#runtime.clock, nowMs))
   }

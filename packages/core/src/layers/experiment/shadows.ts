@@ -174,7 +174,9 @@ export class Shadows {
 
   #copyOf(call: Call, model: string): Call {
     const other = withModel(call, model)
-    const request = { ...other.request, options: asLoaded(other.request.options, this.#deps.loadedWith(other.model)) }
+    // How long a model stays in memory is for its calls to say: 0 would put it out.
+    const { keep_alive: _, ...named } = other.request
+    const request = { ...named, options: asLoaded(named.options, this.#deps.loadedWith(other.model)) }
     return {
       ...other,
       request,
