@@ -8,6 +8,8 @@ import type { Roster } from './backends/roster.ts'
 import { buildLadder } from './build-ladder.ts'
 import type { BuiltExperiments } from './build-experiments.ts'
 import type { Config } from './config/config.ts'
+import type { AnswerCache } from './answer-store/answer-cache.ts'
+import { createCache } from './layers/cache/cache.ts'
 import { createDeadline } from './layers/deadline.ts'
 import type { LocalModel } from './layers/degrade/degrade.ts'
 import { createDispatch } from './layers/dispatch/dispatch.ts'
@@ -21,7 +23,7 @@ import { createRetry } from './layers/retry/retry.ts'
 import type { LoadOptions } from './load-options.ts'
 import { Crashes } from './outcome/crashes.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Service } from './service.ts'
+import type { Call, Service } from './service.ts'
 import { createStack } from './stack.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 import { createOllamaTransport } from './transports/ollama.ts'
@@ -37,6 +39,8 @@ export interface StackParts {
   readonly continuations: Continuations
   readonly transport: Service
   readonly experiments?: BuiltExperiments | undefined
+  /** The answers that are kept, where they are. */
+  readonly answers?: AnswerCache | undefined
   /** The model in this process, where one is configured. */
   readonly local?: LocalModel | undefined
 }
@@ -45,15 +49,18 @@ type TransportParts = Pick<StackParts, 'config' | 'runtime' | 'telemetry' | 'ros
 
 /** Gives each layer what it needs. What is not configured is not there. */
 export function buildStack(parts: StackParts): Service {
-  const { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, transport, experiments } = parts
+  const { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, transport, experiments, answers } = parts
   const { fleet } = roster
   const budget = new RetryBudget(config.retryBudget)
+  const staleAnswer =
+    answers !== undefined && config.degradeToCache ? (call: Call) => answers.staleAnswer(call) : undefined
   return createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),
-    degrade: buildLadder(parts, undefined),
+    degrade: buildLadder(parts, staleAnswer),
     experiment: experiments?.layer,
     prepare: createPrepare(config, { loadOptions, contexts: new ModelContexts(roster, runtime) }),
+    cache: answers && createCache(config, answers),
     resume: createResume(config, {
       runtime,
       telemetry,

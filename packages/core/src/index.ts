@@ -3,6 +3,7 @@ export type { Experiment, ExperimentInput, Shadow, Variant } from './config/expe
 export { readConfig } from './config/read-config.ts'
 export { SETTINGS } from './config/settings.ts'
 export type { EmbeddedEnd, EmbeddedEngine, EmbeddedMessage, EmbeddedRequest, LoadEmbedded } from './embedded/engine.ts'
+export type { CacheStats } from './answer-store/answer-cache.ts'
 export { createSurefoot } from './surefoot.ts'
 export type { LocalSurefoot, SurefootDeps } from './surefoot.ts'
 export type { Connect, Connection } from './connection.ts'

@@ -4,7 +4,7 @@ import type { CallOptions, ChatAnswer, ChatInput, FinishEvent, Run, RunSink } fr
 import type { Config } from './config/config.ts'
 import { AnswerBuilder } from './create-answer.ts'
 import { createCall, isObject, isSignal } from './create-call.ts'
-import { AttemptFailure } from './outcome/attempt-failure.ts'
+import { errorOf } from './outcome/error-of.ts'
 import { abortable } from './runtime/abortable.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { CallContext, CallEnd, Final, Service } from './service.ts'
@@ -132,10 +132,4 @@ class WireFinish implements FinishEvent {
   get bytes(): Uint8Array | undefined {
     return this.#final?.bytes
   }
-}
-
-function errorOf(failure: unknown): SurefootError {
-  if (failure instanceof AttemptFailure) return failure.verdict.error
-  if (SurefootError.is(failure)) return failure
-  return new SurefootError({ code: 'INTERNAL', message: 'Surefoot itself failed while answering.' }, { cause: failure })
 }

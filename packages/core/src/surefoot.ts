@@ -5,12 +5,14 @@ import type { Run, Surefoot } from '@surefoot/protocol'
 import { destination, pino } from 'pino'
 import type { Logger } from 'pino'
 
+import type { CacheStats } from './answer-store/answer-cache.ts'
 import { stateForPeople } from './backends/backend-state.ts'
 import { Continuations } from './backends/continuations.ts'
 import { Discovery } from './backends/discovery.ts'
 import type { Resolve } from './backends/discovery.ts'
 import { createMember } from './backends/member.ts'
 import { Roster } from './backends/roster.ts'
+import { buildAnswers, requireStore } from './build-answers.ts'
 import { buildExperiments } from './build-experiments.ts'
 import { buildStack, buildTransport } from './build-stack.ts'
 import type { SurefootConfig } from './config/config.ts'
@@ -53,6 +55,8 @@ export interface SurefootDeps {
 export interface LocalSurefoot extends Surefoot {
   /** What happens inside: calls, failed attempts, breakers. */
   readonly telemetry: Pick<Telemetry, 'on'>
+  /** What the cache holds and has done; `undefined` where no answers are kept. */
+  readonly cache: CacheStats | undefined
   /**
    * Sends no new call to this backend; what runs there ends. Its health is still looked after.
    *
@@ -88,6 +92,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const { runtime = systemRuntime, createId = randomUUID, env = process.env, connect = connectByUndici } = deps
   const { resolve = resolveBySystem } = deps
   const config = readConfig(given, env)
+  requireStore(config)
   const { localModel } = config
   const local = localModel === undefined ? undefined : openLocalModel(localModel, runtime, deps.loadEmbedded)
   const logger = deps.logger ?? pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }))
@@ -121,7 +126,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const parts = { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, local }
   const transport = buildTransport(parts)
   const experiments = buildExperiments(parts, transport)
-  const stack = buildStack({ ...parts, transport, experiments })
+  const answers = buildAnswers(parts)
+  const stack = buildStack({ ...parts, transport, experiments, answers })
 
   const running = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
@@ -145,7 +151,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
     experiments?.close()
     await Promise.all(running)
     continuations.close()
-    await Promise.all([roster.close(), local?.close()])
+    await Promise.all([roster.close(), local?.close(), answers?.close()])
   }
 
   telemetry.emit({ type: 'client-init', backends: fleet.backends.map(({ name }) => name), model: config.model })
@@ -203,5 +209,8 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
       return this.close()
     },
     telemetry,
+    get cache() {
+      return answers?.stats
+    },
   }
 }

@@ -44,6 +44,12 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
       return log.info(record, `Experiment ${event.experiment} is decided: ${event.winner} is better`)
     case 'shadow-end':
       return log.debug(record, `Copy for ${event.model} ended: ${event.outcome}`)
+    case 'cache':
+      return log.debug(record, `Cache: ${event.where === undefined ? event.result : `${event.result} in ${event.where}`}`)
+    case 'cache-store-out':
+      return log.warn(record, `The Redis of the cache cannot be used: ${event.problem}; calls go on without it`)
+    case 'cache-store-back':
+      return log.info(record, 'The Redis of the cache is back')
     case 'load-end': {
       const seconds = `${(event.durationMs / 1000).toFixed(2)}s`
       if (event.problem === undefined) return log.info(record, `Model ${event.model} loaded in ${seconds}`)

@@ -74,6 +74,17 @@ export type TelemetryEvent =
       readonly outcome: 'whole' | 'cancelled' | ErrorCode
       readonly durationMs: number
     }
+  /** A call that may be answered from the cache: from there, by joining a run, or by a model. */
+  | {
+      readonly type: 'cache'
+      readonly id: string
+      readonly result: 'hit' | 'joined' | 'miss'
+      /** Of a hit. */
+      readonly where?: 'memory' | 'redis'
+    }
+  /** The Redis behind the cache cannot be used for now, or can again. */
+  | { readonly type: 'cache-store-out'; readonly problem: string }
+  | { readonly type: 'cache-store-back' }
   | {
       readonly type: 'load-end'
       readonly backend: string

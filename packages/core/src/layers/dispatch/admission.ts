@@ -39,7 +39,7 @@ export function refusalAtEntry(
   // Nothing is known yet, or nothing will become free soon: then time decides.
   if (waitMs === undefined || medianMs === undefined || slots === 0) return undefined
   if (waitMs > queueTimeoutMs) return waitTooLong(queue, waitMs)
-  const leftMs = waiting.deadlineAtMs - nowMs - waitMs
+  const leftMs = waiting.answerByMs - nowMs - waitMs
   // Some may always wait: a slot that becomes free must not stay empty because all deadlines are near.
   const isNext = waitMs <= (holds.meanMs ?? 0) / Math.max(slots, 1)
   return leftMs < (isNext ? medianMs : neededMs(queue, slots, nowMs)) ? deadlineTooNear(queue, waitMs) : undefined
@@ -56,5 +56,5 @@ function neededMs({ holds, arrivals, standingSinceMs }: ModelQueue, slots: numbe
 
 /** Whether a call whose turn it is would most likely run into its deadline: then somebody else goes in its place. */
 export function isTooLate({ holds }: ModelQueue, waiting: Waiting, nowMs: number): boolean {
-  return waiting.deadlineAtMs - nowMs < (holds.quantileMs(0.5) ?? 0)
+  return waiting.answerByMs - nowMs < (holds.quantileMs(0.5) ?? 0)
 }

@@ -3,6 +3,7 @@ import type { Lease } from '../../backends/lease.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { abortable } from '../../runtime/abortable.ts'
 import type { Call, CallContext, Layer } from '../../service.ts'
+import { deadlineAtMsOf, priorityOf } from '../../terms.ts'
 import { CannotContinue, leaseToContinue } from './continuing.ts'
 import type { Continuing, Leased } from './continuing.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -72,12 +73,13 @@ function waitForLease(
       exclude: context.exclude,
       eligible,
       onlyIfIdle: context.onlyIfIdle,
-      priority: call.priority,
+      priority: priorityOf(call, context),
       tenant: call.tenant,
       affinityKey: call.affinityKey,
       promptLength: call.promptLength,
       callSinceMs: context.startedAtMs,
-      deadlineAtMs: context.deadlineAtMs,
+      deadlineAtMs: deadlineAtMsOf(context),
+      terms: context.terms,
       // Half an answer has no other way to become whole.
       patience: context.continueFrom === undefined ? context.patience : undefined,
       grant: (lease) => {

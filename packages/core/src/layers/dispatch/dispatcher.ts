@@ -110,6 +110,9 @@ export class Dispatcher {
       return () => {}
     }
     queue.add(waiting)
+    waiting.follow(() => {
+      if (queue.rise(waiting)) queue.tellPlaces(this.#nowMs(), slotsOf(this.#fleet.usable(model), model))
+    })
     this.#standing.add(queue)
     if (picked.kind === 'backend') this.#pump()
     else this.#settleIn(queue, waiting, usable, nowMs)

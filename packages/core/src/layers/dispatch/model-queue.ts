@@ -65,13 +65,17 @@ export class ModelQueue {
     this.#all.add(waiting)
     if (waiting.isChoosy) this.choosy.add(waiting)
     if (waiting.applicant.patience !== undefined) this.impatient.add(waiting)
-    const key = keyOf(waiting)
-    let line = this.#lines.get(key)
-    if (line === undefined) {
-      line = { rank: waiting.rank, tenant: waiting.tenant, waiting: [] }
-      this.#lines.set(key, line)
-    }
-    line.waiting.splice(placeIn(line, waiting), 0, waiting)
+    this.#lineUp(waiting)
+  }
+
+  /** It may have become more important: it keeps its age, and takes its place among its equals. @returns whether it did */
+  rise(waiting: Waiting): boolean {
+    const { risenRank } = waiting
+    if (risenRank >= waiting.rank || !this.#all.has(waiting)) return false
+    this.#stepOut(waiting)
+    waiting.rank = risenRank
+    this.#lineUp(waiting)
+    return true
   }
 
   /** Takes it out; false when it was not there any more. */
@@ -83,10 +87,8 @@ export class ModelQueue {
       this.notReadySinceMs = undefined
       this.standingSinceMs = undefined
     }
-    const key = keyOf(waiting)
-    const line = this.#lines.get(key) as Line
-    line.waiting.splice(placeIn(line, waiting), 1)
-    if (line.waiting.length === 0) this.#lines.delete(key)
+    this.#stepOut(waiting)
+    waiting.left()
     return true
   }
 
@@ -168,6 +170,23 @@ export class ModelQueue {
     const { notReadySinceMs } = waiting.isChoosy ? waiting : this
     const waitingFor = notReadySinceMs === undefined ? 'slot' : 'backend'
     waiting.tellPlace(position, waitingFor, this.expectedWaitMs(position, slots))
+  }
+
+  #lineUp(waiting: Waiting): void {
+    const key = keyOf(waiting)
+    let line = this.#lines.get(key)
+    if (line === undefined) {
+      line = { rank: waiting.rank, tenant: waiting.tenant, waiting: [] }
+      this.#lines.set(key, line)
+    }
+    line.waiting.splice(placeIn(line, waiting), 0, waiting)
+  }
+
+  #stepOut(waiting: Waiting): void {
+    const key = keyOf(waiting)
+    const line = this.#lines.get(key) as Line
+    line.waiting.splice(placeIn(line, waiting), 1)
+    if (line.waiting.length === 0) this.#lines.delete(key)
   }
 
   #aged(nowMs: number): Waiting | undefined {

@@ -2,7 +2,7 @@ import type { Priority } from '@surefoot/protocol'
 
 import type { Backend } from '../../backends/backend.ts'
 import type { Lease } from '../../backends/lease.ts'
-import type { CallPatience } from '../../service.ts'
+import type { CallPatience, Terms } from '../../service.ts'
 
 /** Whoever wants a slot. */
 export interface Applicant {
@@ -26,6 +26,8 @@ export interface Applicant {
   readonly deadlineAtMs?: number | undefined
   /** There is another way to answer. @default there is none: it waits as configured */
   readonly patience?: CallPatience | undefined
+  /** Those of all who wait for its answer. @default its own priority and deadline, which do not change */
+  readonly terms?: Terms | undefined
   grant(lease: Lease): void
   refuse(error: unknown): void
   /** It has to wait, or its place has changed. */
@@ -39,11 +41,12 @@ const RANKS: Readonly<Record<Priority, number>> = { critical: 0, high: 1, normal
 /** An applicant that waits. */
 export class Waiting {
   readonly applicant: Applicant
-  /** 0 is the most important. */
-  readonly rank: number
+  /** 0 is the most important; it may rise. */
+  rank: number
   readonly tenant: string
   readonly sinceMs: number
   readonly callSinceMs: number
+  /** The earliest that it was asked with: an answer is needed no later because others wait longer. */
   readonly deadlineAtMs: number
   /** Orders those that came at the same time. */
   readonly arrival: number
@@ -51,6 +54,7 @@ export class Waiting {
   notReadySinceMs: number | undefined
   #toldPlace = ''
   #toldLoading = ''
+  #unfollow: (() => void) | undefined
 
   constructor(applicant: Applicant, nowMs: number, arrival: number) {
     this.applicant = applicant
@@ -73,6 +77,27 @@ export class Waiting {
   /** It may not go to every backend: what is possible for the others may be impossible for it. */
   get isChoosy(): boolean {
     return this.applicant.eligible !== undefined
+  }
+
+  /** An answer by then still serves somebody. */
+  get answerByMs(): number {
+    return this.applicant.terms?.deadlineAtMs ?? this.deadlineAtMs
+  }
+
+  /** Its rank by what it is worth now; it never falls. */
+  get risenRank(): number {
+    const { terms } = this.applicant
+    return terms === undefined ? this.rank : Math.min(this.rank, RANKS[terms.priority])
+  }
+
+  /** Calls back when it has become more important, until it leaves. */
+  follow(onRise: () => void): void {
+    this.#unfollow = this.applicant.terms?.onChange(onRise)
+  }
+
+  /** It waits no more. */
+  left(): void {
+    this.#unfollow?.()
   }
 
   tellLoading(backend: string, expectedMs: number | undefined): void {

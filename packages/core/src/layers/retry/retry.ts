@@ -6,6 +6,7 @@ import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import type { Verdict } from '../../outcome/verdict.ts'
 import type { Call, CallContext, Layer, Reply, Service } from '../../service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
+import { deadlineAtMsOf } from '../../terms.ts'
 import { RetryBudget } from './budget.ts'
 import { collect } from './collect.ts'
 import { RetryLadder } from './decide.ts'
@@ -69,7 +70,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
         const decision = ladder.decide(verdict, {
           hasOther: hasOther([backend]),
           restMs,
-          leftMs: context.deadlineAtMs - nowMs,
+          leftMs: deadlineAtMsOf(context) - nowMs,
           random: deps.runtime.random.next(),
         })
         const isPatient = (waitMs: number): boolean =>

@@ -1,0 +1,115 @@
+import type { AnswerCache } from '../../answer-store/answer-cache.ts'
+import { abortable } from '../../runtime/abortable.ts'
+import type { Call, CallContext, Reply, Service } from '../../service.ts'
+import type { Joiner } from './joiner.ts'
+import { SharedRun } from './shared-run.ts'
+
+/** A question, and who asks it. */
+interface Asked {
+  /** As the kept answers go by. */
+  readonly key: string
+  /** As the runs go by. */
+  readonly runKey: string
+  readonly call: Call
+  readonly context: CallContext
+}
+
+/** A place in a run. */
+interface Seat {
+  readonly run: SharedRun
+  readonly joiner: Joiner
+  readonly isFirst: boolean
+}
+
+/** Where questions come in: it knows what is kept, and which runs can be joined. */
+export class Desk {
+  readonly #next: Service
+  readonly #answers: AnswerCache
+  readonly #runs = new Map<string, SharedRun>()
+
+  constructor(next: Service, answers: AnswerCache) {
+    this.#next = next
+    this.#answers = answers
+  }
+
+  async ask(key: string, call: Call, context: CallContext): Promise<Reply> {
+    const asked: Asked = { key, runKey: runKeyOf(key, call, context), call, context }
+    context.signal.throwIfAborted()
+    let kept = this.#fromMemory(asked)
+    // Nobody is kept waiting for that while the question is being answered.
+    const mayBeElsewhere = kept === undefined && this.#answers.hasSecond && !this.#runs.has(asked.runKey)
+    if (mayBeElsewhere) kept = (await this.#fromElsewhere(asked)) ?? this.#fromMemory(asked)
+    if (kept !== undefined) return kept
+    let seat = this.#sit(asked, this.#runs.get(asked.runKey))
+    this.#answers.tell(context.id, { result: seat.isFirst ? 'miss' : 'joined' })
+    for (;;) {
+      const { run, joiner } = seat
+      try {
+        await joiner.begun
+        const { backend, how } = run.reply as Reply
+        return { backend, how, body: joiner }
+      } catch (failure) {
+        if (context.signal.aborted || !mayAskAgain(seat)) throw failure
+        joiner.leave(failure)
+      }
+      const meanwhile = this.#answers.fresh(key, call.model)
+      if (meanwhile !== undefined) return meanwhile
+      const running = this.#runs.get(asked.runKey)
+      // Whoever was let down by a stream does not lean on another one.
+      const mayJoin = !joiner.isUntouched || running?.buffered === true
+      seat = this.#sit(asked, mayJoin ? running : undefined)
+    }
+  }
+
+  #fromMemory({ key, call, context }: Asked): Reply | undefined {
+    const reply = this.#answers.fresh(key, call.model)
+    if (reply !== undefined) this.#answers.tell(context.id, { result: 'hit', where: 'memory' })
+    return reply
+  }
+
+  async #fromElsewhere({ key, call, context }: Asked): Promise<Reply | undefined> {
+    const reply = await abortable(this.#answers.freshElsewhere(key, call.model), context.signal)
+    if (reply !== undefined) this.#answers.tell(context.id, { result: 'hit', where: 'redis' })
+    return reply
+  }
+
+  #sit({ key, runKey, call, context }: Asked, running: SharedRun | undefined): Seat {
+    const run = running ?? new SharedRun(call, context, (over) => this.#forget(runKey, over))
+    const isFirst = running === undefined
+    if (isFirst) this.#runs.set(runKey, run)
+    const joiner = run.join(call, context)
+    context.defer((end) => {
+      if (end.kind === 'answered' && joiner.hasAll) {
+        // One of them is enough.
+        run.isKept ||= this.#answers.keep(key, call.model, end.answer)
+        this.#forget(runKey, run)
+      }
+      joiner.leave(undefined)
+    })
+    if (isFirst) run.begin(this.#next, call, context)
+    return { run, joiner, isFirst }
+  }
+
+  #forget(runKey: string, run: SharedRun): void {
+    if (this.#runs.get(runKey) === run) this.#runs.delete(runKey)
+  }
+}
+
+/**
+ * Only those who would be treated alike share a run: all that counts for a run and not for its answer. Who asks again as
+ * the context was too small does not want the answer that was made with it.
+ */
+function runKeyOf(key: string, { resume, request }: Call, { patience, reason }: CallContext): string {
+  const goesOn = resume === undefined ? '' : String(resume)
+  const elsewhere = patience === undefined ? '' : `or ${patience.ready?.insteadOf.join(' ') ?? 'next'}`
+  const context = reason === 'CONTEXT_OVERFLOW' ? String(request.options?.['num_ctx']) : ''
+  return `${key} ${goesOn} ${context} ${elsewhere}`
+}
+
+/**
+ * Whether a failure of the run is none of this caller's: the run was turned away for reasons of whoever began it (its
+ * deadline, how long it had waited) before a backend was asked, or it broke for those who read along.
+ */
+function mayAskAgain({ run, joiner, isFirst }: Seat): boolean {
+  return joiner.isUntouched || (!isFirst && !run.isAttempted)
+}
