@@ -6,12 +6,12 @@ import type { Config } from './config/config.ts'
 import { createDeadline } from './layers/deadline.ts'
 import { createDispatch } from './layers/dispatch/dispatch.ts'
 import type { Dispatcher } from './layers/dispatch/dispatcher.ts'
-import { createExperiment } from './layers/experiment/experiment.ts'
+import { callOfVariant, createExperiment } from './layers/experiment/experiment.ts'
 import { Experiments } from './layers/experiment/experiments.ts'
 import { Shadows } from './layers/experiment/shadows.ts'
 import type { LoadOptions } from './load-options.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import type { Layer, Service } from './service.ts'
+import type { Call, Layer, Service } from './service.ts'
 import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** What experiments need of the rest. */
@@ -27,6 +27,8 @@ export interface ExperimentParts {
 /** The experiments of one Surefoot. */
 export interface BuiltExperiments {
   readonly layer: Layer
+  /** A call as its variant asks it. */
+  varied(call: Call): Call
   report(): ExperimentReport[]
   feedback(runId: string, isGood: boolean): boolean
   /** Ends all copies at once. */
@@ -54,6 +56,7 @@ export function buildExperiments(parts: ExperimentParts, transport: Service): Bu
   dispatcher.onDemand((demand) => shadows.giveWay(demand))
   return {
     layer: createExperiment({ experiments, runtime, shadows }),
+    varied: (call) => callOfVariant(call, experiments),
     report: () => experiments.report(),
     feedback: (runId, isGood) => experiments.feedback(runId, isGood),
     close: () => shadows.close(),

@@ -49,11 +49,24 @@ type TransportParts = Pick<StackParts, 'config' | 'runtime' | 'telemetry' | 'ros
 
 /** Gives each layer what it needs. What is not configured is not there. */
 export function buildStack(parts: StackParts): Service {
-  const { config, runtime, telemetry, roster, dispatcher, loadOptions, continuations, transport, experiments, answers } = parts
+  const {
+    config,
+    runtime,
+    telemetry,
+    roster,
+    dispatcher,
+    loadOptions,
+    continuations,
+    transport,
+    experiments,
+    answers,
+  } = parts
   const { fleet } = roster
   const budget = new RetryBudget(config.retryBudget)
   const staleAnswer =
-    answers !== undefined && config.degradeToCache ? (call: Call) => answers.staleAnswer(call) : undefined
+    answers !== undefined && config.degradeToCache
+      ? (call: Call) => answers.staleAnswer(experiments?.varied(call) ?? call)
+      : undefined
   return createStack({
     observe: createObserve(runtime, telemetry),
     deadline: createDeadline(runtime),

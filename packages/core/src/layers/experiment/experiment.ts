@@ -40,6 +40,16 @@ export function createExperiment({ experiments, runtime, shadows }: ExperimentDe
   }
 }
 
+/**
+ * A call of a session as its variant asks it, which is how its answers are kept; for who stands above this layer and looks
+ * for one. One without a key is a session of its own: nobody knows which variant it got.
+ */
+export function callOfVariant(call: Call, experiments: Experiments): Call {
+  const trial = experiments.of(call.model)
+  if (trial === undefined || call.stickyKey === undefined) return call
+  return asVariant(call, trial.variantOf(trial.join(call.stickyKey)))
+}
+
 function asVariant(call: Call, { model, options }: Variant): Call {
   const varied = withModel(call, model)
   if (options === undefined) return varied
