@@ -76,6 +76,24 @@ describe('the demo', () => {
   })
 })
 
+describe('what may answer', () => {
+  it('of stand-ins is everything there is, and of a real Ollama what its operator says', async () => {
+    await using demo = await startOnStandIns()
+    expect(await infoOf(demo)).toMatchObject({ ladder: { models: ['llama3.2:1b'], cache: true }, hasCache: true })
+    await using small = await startOnStandIns({ backend: { kind: 'stand-in', model: 'llama3.2:1b' } })
+    expect(await infoOf(small)).toMatchObject({ ladder: { models: ['smollm2:135m'] } })
+    await using real = await startOnOllama()
+    expect(await infoOf(real.demo)).toMatchObject({ ladder: { models: [], cache: false }, hasCache: false })
+    await using told = await startOnOllama({
+      config: { degradeModels: ['smollm2:135m'], cache: true, logLevel: 'silent' },
+    })
+    expect(await infoOf(told.demo)).toMatchObject({
+      ladder: { models: ['smollm2:135m'], cache: false },
+      hasCache: true,
+    })
+  })
+})
+
 describe('draining', () => {
   const drainingOf = async (demo: Demo): Promise<unknown[]> => {
     const response = await fetch(`${demo.url}/trpc/backends`)
@@ -127,6 +145,16 @@ describe('the reliability test', () => {
   it('is whole on both sides while nothing is broken', async () => {
     await using demo = await startOnStandIns()
     expect(await ratesUnder(demo, 'none')).toEqual({ straight: 1, surefoot: 1 })
+  })
+
+  it('is never answered from the cache, and counts what another model answers as answered', async () => {
+    await using demo = await startOnStandIns({ config: patient })
+    await ratesUnder(demo, 'none')
+    await ratesUnder(demo, 'none')
+    // 30 questions twice, and the one that gets the model into memory.
+    expect((await infoOf(demo)).answers).toEqual({ model: 62, cache: 0, degraded: 0, fallback: 0 })
+    expect(await ratesUnder(demo, 'no-memory')).toEqual({ straight: 0, surefoot: 1 })
+    expect((await infoOf(demo)).answers).toEqual({ model: 62, cache: 0, degraded: 31, fallback: 0 })
   })
 
   it.each(['every-second', 'cut'] as const)(

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 
 import { chromiumLaunchOptions, findChromium, isBrowserRequired } from '../../../scripts/chromium.ts'
 import { buildPage, PAGE_FOLDER } from '../src/build-page.ts'
-import { scriptedAnswer } from '../src/mentor/scripted-answers.ts'
+import { scriptedAnswer, shorterAnswer } from '../src/mentor/scripted-answers.ts'
 import { readPageFiles, type PageFiles } from '../src/page-files.ts'
 import type { BreakMode } from '../src/shared/demo-api.ts'
 import type { DemoOptions } from '../src/start-demo.ts'
@@ -177,6 +177,81 @@ describe.skipIf(!canRun)('the page', () => {
     await expect.poll(() => page.locator('.turn[data-state=whole] [data-served=stand-in]').count()).toBe(1)
   })
 
+  it('answers by a smaller model when the one it asks does not fit into memory, and says so', async () => {
+    await start()
+    await breakThings('no-memory')
+    await page.getByText('does not fit into memory any more, on no backend').waitFor()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    expect(await turn().getByTestId('answer').textContent()).toBe(shorterAnswer('What is water?'))
+    expect(await turn().locator('.foot b').textContent()).toBe('⇄ another model, llama3.2:1b')
+    expect(await turn().getByTestId('came-about').textContent()).toBe(
+      'llama3.2 cannot run now (not enough memory, for example), so llama3.2:1b answered in its place.',
+    )
+    await expect.poll(() => page.getByTestId('answers-degraded').textContent()).toBe('1')
+    await breakThings('none')
+    await expect
+      .poll(
+        async () => {
+          await page.getByLabel('Your question').fill('How are you?')
+          await page.keyboard.press('Enter')
+          const whole = page.locator('.turn[data-state=whole]')
+          await whole.nth((await page.getByTestId('turn').count()) - 1).waitFor()
+          return await turn().locator('.foot b').textContent()
+        },
+        { timeout: 10_000 },
+      )
+      .toBe('● stand-in')
+  })
+
+  it('counts a thumb for the variant that answered, and shows it in the engine room', async () => {
+    await start()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    const says = (await turn().getByTestId('rating').locator('small').textContent()) ?? ''
+    const [, arm] = /^variant (calm|lively) of the voice test$/.exec(says) ?? []
+    await page.getByRole('button', { name: 'Good answer', exact: true }).click()
+    await turn().getByText('Thank you, it counts.').waitFor()
+    const card = page.getByTestId('experiment')
+    await card.getByText('No winner yet').waitFor()
+    const at = (await card.locator('thead th').allTextContents()).indexOf(arm ?? '')
+    await expect
+      .poll(() => card.locator('tbody tr', { hasText: 'found good' }).locator('td').nth(at).textContent())
+      .toMatch(/^100 % \d+–100$/)
+  })
+
+  it('answers a repeated question from the cache, says how old it is, and asks a model when told to', async () => {
+    await start()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    await page.reload()
+    await ask('What is water?')
+    await turn()
+      .locator('.foot b', { hasText: /^↻ from the cache, \d+ s old$/ })
+      .waitFor()
+    expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is water?'))
+    await expect.poll(() => page.getByTestId('answers-cache').textContent()).toBe('1')
+    await page.getByRole('button', { name: 'Ask afresh' }).click()
+    await turn().locator('[data-served=stand-in]').waitFor()
+    await page.getByRole('switch').uncheck()
+    await ask('What is water?')
+    await page.locator('[data-served=stand-in]').nth(1).waitFor()
+  })
+
+  it('gives an older answer when nothing answers any more, and says why', async () => {
+    await start()
+    await page.getByRole('switch').uncheck()
+    await ask('What is water?')
+    await untilTurnIs('whole')
+    await breakThings('refuse')
+    await ask('What is water?')
+    await turn().locator('.stamp', { hasText: 'older answer' }).waitFor({ timeout: 15_000 })
+    expect(await turn().getByTestId('answer').textContent()).toBe(scriptedAnswer('What is water?'))
+    expect(await turn().getByTestId('came-about').textContent()).toMatch(
+      /^llama3\.2 (is out of reach|failed several times.*), so this is the answer of \d+ s ago to the same question\.$/,
+    )
+  })
+
   it('drains a backend and puts it back, and says so on its card', async () => {
     await start()
     const card = page.getByTestId('backend').first()
@@ -193,6 +268,7 @@ describe.skipIf(!canRun)('the page', () => {
         throw new DOMException('The operation is insecure.', 'SecurityError')
       }
       Object.defineProperty(window, 'localStorage', { get: refuse })
+      Object.defineProperty(window, 'sessionStorage', { get: refuse })
       // As in Safari.
       Reflect.deleteProperty(ReadableStream.prototype, Symbol.asyncIterator)
       Reflect.deleteProperty(ReadableStream.prototype, 'values')
@@ -264,7 +340,7 @@ describe.skipIf(!canRun)('the page', () => {
     expect(await tooLow('button, .break-choices label')).toEqual([])
     await breakThings('refuse')
     await page.getByRole('button', { name: /Back to class/ }).click()
-    await ask('What is water?')
+    await ask('How do birds fly?')
     await turn().getByText('fallback reply').waitFor({ timeout: 15_000 })
     expect(
       await turn()

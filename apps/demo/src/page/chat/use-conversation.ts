@@ -73,7 +73,9 @@ export function useConversation(client: PageClient, options: ConversationOptions
         )
       }
       setTurns((all) => [...all, turn])
-      const call = { cache: mayCache.current && !isFresh, signal: controller.signal }
+      // Not `false`: for when no model can answer an answer of its own is to be kept all the same.
+      const cache = mayCache.current && !isFresh ? true : undefined
+      const call = { cache, signal: controller.signal }
       void follow(client, messages, classNumber, call, change).finally(() => {
         running.current = undefined
         onEnd()
@@ -89,7 +91,7 @@ async function follow(
   { surefoot, lastFault, visitor }: PageClient,
   messages: readonly ChatMessage[],
   classNumber: number,
-  call: { readonly cache: boolean; readonly signal: AbortSignal },
+  call: { readonly cache: true | undefined; readonly signal: AbortSignal },
   change: (next: (old: Turn) => Turn) => void,
 ): Promise<void> {
   const { signal } = call
