@@ -83,7 +83,12 @@ export function buildStack(parts: StackParts): Service {
     retry: createRetry(config, {
       runtime,
       telemetry,
-      hasOther: (model, than) => fleet.hasOther(model, than),
+      hasOther: (call, than, from) =>
+        fleet.hasOther(
+          call.model,
+          than,
+          from && ((backend) => continuations.canContinue(backend, call, from) !== 'no'),
+        ),
       hasReady: (model, than) =>
         fleet.usable(model).some((backend) => !than.has(backend.name) && backend.readiness(model) === 'ready'),
       budget,

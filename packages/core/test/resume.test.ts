@@ -184,6 +184,30 @@ describe('a stream that breaks goes on from its last character', () => {
     expect(seen.text).toBe(TEXT)
   })
 
+  it('after the time that the only one asked for which can go on, though another one is free', async () => {
+    let asked = 0
+    await using fleet = await startFleet({ second: { answers: () => `${asked++} ${TEXT}` } })
+    // It is found out who can.
+    await ask(fleet, faults.cut({ afterTokens: 5, times: 1 }))
+    fleet.surefoot.drain(fleet.second.url)
+    const patience = faults.status(429, { times: 1, headers: { 'Retry-After': '0.3' } })
+    await fleet.first.fault(faults.cut({ afterTokens: 5, times: 1 }))
+    let text = ''
+    let brokeAtMs = 0
+    let wentOnAtMs = 0
+    for await (const event of fleet.surefoot.run(QUESTION)) {
+      if (event.type === 'resumed') wentOnAtMs = performance.now()
+      if (event.type !== 'delta') continue
+      text += event.text
+      if (brokeAtMs > 0) continue
+      fleet.surefoot.undrain(fleet.second.url)
+      brokeAtMs = performance.now()
+      await fleet.first.fault(patience)
+    }
+    expect(text).toBe(TEXT)
+    expect(wentOnAtMs - brokeAtMs).toBeGreaterThanOrEqual(290)
+  })
+
   it('as lines of Ollama, with numbers for the whole answer', async () => {
     for (const prefill of ['continue', 'echo', 'new-turn'] as const) {
       await using fleet = await startFleet({ both: { models: [{ name: 'llama3.2', prefill }] } })

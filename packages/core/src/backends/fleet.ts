@@ -60,9 +60,13 @@ export class Fleet {
     )
   }
 
-  /** Whether a backend other than those would take an attempt. */
-  hasOther(model: string, than: ReadonlySet<string>): boolean {
-    const usable = this.#holding(model).filter((backend) => backend.isUsable(model, false))
+  /**
+   * Whether a backend other than those would take an attempt.
+   *
+   * @param eligible which backends the call may go to. @default all
+   */
+  hasOther(model: string, than: ReadonlySet<string>, eligible?: Eligible): boolean {
+    const usable = this.#holding(model, eligible).filter((backend) => backend.isUsable(model, false))
     return this.#preferred(usable, model).some((backend) => !than.has(backend.name))
   }
 

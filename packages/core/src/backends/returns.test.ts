@@ -34,7 +34,11 @@ function createRig(...names: string[]) {
     backend: (name: string): Backend => fleet.backends.find((one) => one.name === `http://${name}:1`)!,
     sleep: (absent: Record<string, 'seen' | 'maybe'>): (() => void) => {
       const byUrl: Absent = new Map(Object.entries(absent).map(([name, how]) => [`http://${name}:1`, how]))
-      return awaitReturn('m', byUrl, new Set(byUrl.keys()), (backend) => woken.push(backend))
+      return awaitReturn(
+        byUrl,
+        () => fleet.hasOther('m', new Set(byUrl.keys())),
+        (backend) => woken.push(backend),
+      )
     },
   }
 }

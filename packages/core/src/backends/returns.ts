@@ -8,27 +8,22 @@ export type Absent = ReadonlyMap<string, NonNullable<Verdict['away']>>
  * Wakes a call that sleeps between two attempts: with the name of a backend that was away and is back, or without one when
  * a backend that it has not tried may be asked now. The returned function ends it.
  */
-export type AwaitReturn = (
-  model: string,
-  absent: Absent,
-  tried: ReadonlySet<string>,
-  wake: (backend?: string) => void,
-) => () => void
+export type AwaitReturn = (absent: Absent, hasUntried: () => boolean, wake: (backend?: string) => void) => () => void
 
 /** While a call sleeps, its absent backends are looked after, also those whose breaker has not opened yet. */
 export function createAwaitReturn(roster: Roster): AwaitReturn {
   const { fleet } = roster
-  return (model, absent, tried, wake) => {
+  return (absent, hasUntried, wake) => {
     const stops: (() => void)[] = []
     for (const backend of fleet.backends) {
       const how = absent.get(backend.name)
       const stop = how && roster.of(backend).prober?.awaitReturn(how === 'seen', () => wake(backend.name))
       if (stop !== undefined) stops.push(stop)
     }
-    if (!fleet.hasOther(model, tried)) {
+    if (!hasUntried()) {
       stops.push(
         fleet.onChange(() => {
-          if (fleet.hasOther(model, tried)) wake()
+          if (hasUntried()) wake()
         }),
       )
     }

@@ -325,7 +325,7 @@ describe('a sleep because a backend was away', () => {
   /** What the calls that sleep are looked after for, and how they are woken. */
   function createReturns() {
     const sleeping = new Set<{ readonly absent: Record<string, string>; readonly wake: (backend?: string) => void }>()
-    const awaitReturn: AwaitReturn = (_model, absent, _tried, wake) => {
+    const awaitReturn: AwaitReturn = (absent, _hasUntried, wake) => {
       const one = { absent: Object.fromEntries(absent), wake }
       sleeping.add(one)
       return () => sleeping.delete(one)

@@ -4,7 +4,7 @@ import type { AwaitReturn } from '../../backends/returns.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import type { Verdict } from '../../outcome/verdict.ts'
-import type { Call, CallContext, Layer, Reply, Service } from '../../service.ts'
+import type { Call, CallContext, ContinueFrom, Layer, Reply, Service } from '../../service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { deadlineAtMsOf } from '../../terms.ts'
 import { RetryBudget } from './budget.ts'
@@ -19,8 +19,8 @@ import { Sleeper } from './sleep.ts'
 export interface RetryDeps {
   readonly runtime: Runtime
   readonly telemetry: Telemetry
-  /** Whether a backend other than those would take an attempt for this model now. */
-  readonly hasOther: (model: string, than: ReadonlySet<string>) => boolean
+  /** Whether a backend other than those would take an attempt of this call now, or go on from its half answer. */
+  readonly hasOther: (call: Call, than: ReadonlySet<string>, from: ContinueFrom | undefined) => boolean
   /** Whether one of those would begin with it at once, as soon as it has a slot. @default `hasOther` */
   readonly hasReady?: (model: string, than: ReadonlySet<string>) => boolean
   /** @default one of its own, of the configured size */
@@ -34,7 +34,7 @@ export interface RetryDeps {
  * answer whole is given the same care to its last token. Refusals of our own queue, aborts and deadlines pass through.
  */
 export function createRetry(options: RetryOptions & { readonly retryBudget: number }, deps: RetryDeps): Layer {
-  const { budget = new RetryBudget(options.retryBudget), hasReady = deps.hasOther } = deps
+  const { budget = new RetryBudget(options.retryBudget) } = deps
   return (next) => async (call, context) => {
     // Once a call, at its end: a stream that broke and was gone on from is one success.
     if (context.continueFrom === undefined) {
@@ -43,7 +43,8 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
       })
     }
     const ladder = new RetryLadder(options)
-    const hasOther: HasOther = (than) => deps.hasOther(call.model, new Set(than))
+    const hasOther: HasOther = (than) => deps.hasOther(call, new Set(than), context.continueFrom)
+    const hasReady: HasOther = (than) => deps.hasReady?.(call.model, new Set(than)) ?? hasOther(than)
     const rests = new Rests(hasOther)
     const sleeper = new Sleeper(deps.runtime.timers, deps.awaitReturn)
     let exclude: ReadonlySet<string> = context.exclude
@@ -74,7 +75,7 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           random: deps.runtime.random.next(),
         })
         const isPatient = (waitMs: number): boolean =>
-          isWorthTheWait(waitMs, context, nowMs, () => hasReady(call.model, new Set(sleeper.absent.keys())))
+          isWorthTheWait(waitMs, context, nowMs, () => hasReady([...sleeper.absent.keys()]))
         const again =
           decision.retry &&
           mayGoOn(verdict, context) &&
@@ -91,12 +92,17 @@ export function createRetry(options: RetryOptions & { readonly retryBudget: numb
           ...(again && !hasOther([]) && { waitsForBackend: true }),
         })
         if (!again) throw new AttemptFailure({ ...verdict, error: verdict.error.with({ attempts: latest }) }, backend)
-        const tried = new Set([...exclude, backend, ...(beside === undefined ? [] : [beside.backend])])
-        exclude = rests.exclude([...tried], backend, nowMs + decision.waitMs)
+        const tried = [...new Set([...exclude, backend, ...(beside === undefined ? [] : [beside.backend])])]
+        exclude = rests.exclude(tried, backend, nowMs + decision.waitMs)
         reason = verdict.error.code
         const { waitMs } = decision
         if (waitMs === 0) continue
-        const isBack = await sleeper.sleep({ model: call.model, waitMs, restMs, tried, signal: context.signal })
+        const isBack = await sleeper.sleep({
+          waitMs,
+          restMs,
+          hasUntried: () => hasOther(tried),
+          signal: context.signal,
+        })
         // The one that is back is asked, however it failed before; those that are still away or want rest are not.
         if (isBack) exclude = new Set([...sleeper.absent.keys(), ...rests.at(deps.runtime.clock.monotonicMs())])
       }

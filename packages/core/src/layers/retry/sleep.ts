@@ -9,11 +9,11 @@ const LONGEST_FLOOR_MS = 250
 
 /** How long one sleep may be, and what it may be ended by. */
 export interface Sleep {
-  readonly model: string
   readonly waitMs: number
   /** Not before that, whatever comes back: what a backend asked for. */
   readonly restMs: number
-  readonly tried: ReadonlySet<string>
+  /** Whether a backend that was not tried may be asked now. */
+  readonly hasUntried: () => boolean
   readonly signal: AbortSignal
 }
 
@@ -44,14 +44,14 @@ export class Sleeper {
   }
 
   /** Whether a backend that was away is back: it is asked next. */
-  async sleep({ model, waitMs, restMs, tried, signal }: Sleep): Promise<boolean> {
+  async sleep({ waitMs, restMs, hasUntried, signal }: Sleep): Promise<boolean> {
     const floorMs = Math.min(waitMs, Math.max(restMs, this.#floorMs()))
     const awaitReturn = this.#absent.size > 0 && floorMs < waitMs ? this.#awaitReturn : undefined
     await wait(this.#timers, awaitReturn === undefined ? waitMs : floorMs, signal)
     if (awaitReturn === undefined) return false
     const woken = new AbortController()
     let back: string | undefined
-    const end = awaitReturn(model, this.#absent, tried, (backend) => {
+    const end = awaitReturn(this.#absent, hasUntried, (backend) => {
       back = backend
       woken.abort()
     })
