@@ -73,7 +73,7 @@ export function buildStack(parts: StackParts): Service {
     degrade: buildLadder(parts, staleAnswer),
     experiment: experiments?.layer,
     prepare: createPrepare(config, { loadOptions, contexts: new ModelContexts(roster, runtime) }),
-    cache: answers && createCache(config, answers),
+    cache: answers && createCache(config, { answers, runtime }),
     resume: createResume(config, {
       runtime,
       telemetry,

@@ -1,213 +1,14 @@
-import { getEventListeners } from 'node:events'
-
 import { SurefootError } from '@surefoot/protocol'
-import type { ChatAnswer, Priority, RunEvent } from '@surefoot/protocol'
-import { createVirtualTime } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
-import { AnswerCache } from '../../answer-store/answer-cache.ts'
-import { MemoryStore } from '../../answer-store/memory-store.ts'
-import { readConfig } from '../../config/read-config.ts'
+import { BASE, BROKEN, MESSAGES, TEXT, createCacheRig } from '../../../test/cache-rig.ts'
+import type { AskOptions, Caller } from '../../../test/cache-rig.ts'
 import type { SurefootConfig } from '../../config/config.ts'
-import { AnswerBuilder } from '../../create-answer.ts'
-import { AttemptFailure } from '../../outcome/attempt-failure.ts'
-import { classify } from '../../outcome/classify.ts'
-import { errorOf } from '../../outcome/error-of.ts'
-import type { Call, CallContext, CallEnd, Delta, Final, Reply, Service } from '../../service.ts'
-import { createTelemetry } from '../../telemetry/telemetry.ts'
-import type { TelemetryEvent } from '../../telemetry/telemetry.ts'
-import { WireDelta } from '../../wire-delta.ts'
-import { createCache } from './cache.ts'
-
-const MESSAGES = [{ role: 'user', content: 'What is water?' }]
-const BASE = { model: 'llama3.2', created_at: '2026-11-23T03:31:41Z' }
-const WORDS = ['Water', ' is', ' wet', '.']
-const BROKEN = new AttemptFailure(
-  classify({ kind: 'no-end-mark', gotToken: true }, { backend: 'http://a:1', model: 'llama3.2' }),
-  'http://a:1',
-)
-
-const delta = (content: string): Delta =>
-  WireDelta.printed({ ...BASE, message: { role: 'assistant', content }, done: false })
-const finalOf = (more: object = {}): Final => {
-  const chunk = {
-    ...BASE,
-    message: { role: 'assistant', content: '' },
-    done: true,
-    done_reason: 'stop',
-    eval_count: 4,
-    ...more,
-  }
-  return { bytes: Buffer.from(JSON.stringify(chunk)), chunk }
-}
-
-/** How the model answers: so long to the first word, so long between words, so many of them, and then this. */
-interface Script {
-  readonly firstMs?: number
-  readonly wordMs?: number
-  readonly words?: readonly string[]
-  readonly breaksAfter?: number
-  readonly refuses?: Error
-  readonly final?: object
-}
-
-/** One caller, as `runCall` treats it. */
-interface Caller {
-  readonly controller: AbortController
-  readonly events: RunEvent[]
-  text: string
-  answer: ChatAnswer | undefined
-  error: unknown
-  readonly done: Promise<void>
-  listeners(): number
-}
-
-interface AskOptions {
-  readonly tenant?: string | undefined
-  readonly buffered?: boolean
-  readonly priority?: Priority
-  readonly deadlineAtMs?: number
-  readonly cache?: boolean
-  readonly resume?: boolean
-  readonly options?: Record<string, unknown>
-  readonly question?: string
-  readonly context?: Partial<CallContext>
-  /** How long this reader takes for a word. */
-  readonly readMs?: number
-  /** Leaves after so many words, as `break` does. */
-  readonly leavesAfter?: number
-  /** What stands above finds fault with the answer. */
-  readonly rejects?: boolean
-}
-
-function createRig(given: SurefootConfig = {}, script: Script | ((call: Call, nth: number) => Script) = {}) {
-  const time = createVirtualTime()
-  const config = readConfig({ cache: true, ...given })
-  const telemetry = createTelemetry()
-  const told: TelemetryEvent[] = []
-  telemetry.on((event) => told.push(event))
-  const digests = new Map<string, string>()
-  const answers = new AnswerCache(config, {
-    runtime: time,
-    telemetry,
-    memory: new MemoryStore(config.cacheMaxBytes),
-    digestOf: (model) => digests.get(model),
-  })
-  const runs: { call: Call; context: CallContext; cutAtMs?: number; pulled: number; ends: CallEnd[] }[] = []
-  const next: Service = async (call, context) => {
-    const run: (typeof runs)[number] = { call, context, pulled: 0, ends: [] }
-    const nth = runs.push(run)
-    const {
-      firstMs = 100,
-      wordMs = 100,
-      words = WORDS,
-      breaksAfter,
-      refuses,
-      final,
-    } = typeof script === 'function' ? script(call, nth) : script
-    context.defer((end) => run.ends.push(end))
-    const after = (ms: number): Promise<void> =>
-      new Promise((resolve, reject) => {
-        const timer = time.timers.set(ms, resolve)
-        context.signal.addEventListener('abort', () => {
-          timer.cancel()
-          run.cutAtMs ??= time.clock.monotonicMs()
-          reject(context.signal.reason as Error)
-        })
-      })
-    context.emit({ type: 'queued', position: 1, waitingFor: 'slot' })
-    await after(firstMs / 2)
-    if (refuses !== undefined) throw refuses
-    context.emit({ type: 'attempt', attempt: context.attempt, backend: 'http://a:1' })
-    await after(firstMs / 2)
-    async function* body(): Reply['body'] {
-      for (const [index, word] of words.entries()) {
-        run.pulled++
-        if (index === breaksAfter) throw BROKEN
-        if (index > 0) await after(wordMs)
-        yield delta(word)
-      }
-      return finalOf(final)
-    }
-    return { backend: 'http://a:1', body: body() }
-  }
-  const layer = createCache(config, answers)(next)
-  return {
-    time,
-    told,
-    runs,
-    answers,
-    digests,
-    ask(asked: AskOptions = {}): Caller {
-      const { tenant, buffered = false, priority, cache, resume, options = { temperature: 0 }, readMs = 0 } = asked
-      const { question = 'What is water?' } = asked
-      const controller = new AbortController()
-      const cleanups: ((end: CallEnd) => void)[] = []
-      const caller: Caller = {
-        controller,
-        events: [],
-        text: '',
-        answer: undefined,
-        error: undefined,
-        done: Promise.resolve(),
-        listeners: () => getEventListeners(controller.signal, 'abort').length,
-      }
-      const request = { model: 'llama3.2', messages: [{ role: 'user', content: question }], options, stream: true }
-      const call: Call = { kind: 'chat', model: 'llama3.2', request, buffered, tenant, priority, cache, resume }
-      const context: CallContext = {
-        id: `call-${Math.random()}`,
-        signal: controller.signal,
-        abort: (reason) => controller.abort(reason),
-        startedAtMs: time.clock.monotonicMs(),
-        deadlineAtMs: asked.deadlineAtMs ?? 900_000,
-        attempt: 1,
-        exclude: new Set(),
-        emit: (event) => caller.events.push(event),
-        defer: (cleanup) => cleanups.push(cleanup),
-        ...asked.context,
-      }
-      const read = async (): Promise<ChatAnswer> => {
-        const { body, backend, how } = await layer(call, context)
-        const builder = new AnswerBuilder()
-        for (let words = 0; ; words++) {
-          if (words === asked.leavesAfter) {
-            await body.return(undefined as never)
-            throw new Error('left')
-          }
-          const { value, done } = await body.next()
-          if (done === true) {
-            if (asked.rejects === true) throw new Error('rejected')
-            const attempts = caller.events.filter(({ type }) => type === 'attempt').length
-            return builder.finish(value, { id: context.id, attempts, resumed: 0, backend, ...how })
-          }
-          caller.text += value.text
-          builder.add(value)
-          if (readMs > 0) await new Promise<void>((resolve) => void time.timers.set(readMs, resolve))
-        }
-      }
-      const settled = read().then(
-        (answer) => {
-          caller.answer = answer
-          for (const cleanup of cleanups) cleanup({ kind: 'answered', answer })
-        },
-        (error: unknown) => {
-          caller.error = error
-          for (const cleanup of cleanups) {
-            cleanup(controller.signal.aborted ? { kind: 'aborted' } : { kind: 'failed', error: errorOf(error) })
-          }
-        },
-      )
-      return Object.assign(caller, { done: settled })
-    },
-    results: () => told.flatMap((event) => (event.type === 'cache' ? [event.result] : [])),
-  }
-}
-
-const TEXT = WORDS.join('')
+import type { Call } from '../../service.ts'
 
 describe('a question that was answered before', () => {
   it('is answered from memory, in one piece, with the statistics as they were, and says so', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const first = rig.ask()
     await rig.time.runUntilIdle()
     expect(first.answer).toMatchObject({ served: 'model', attempts: 1, backend: 'http://a:1' })
@@ -230,7 +31,7 @@ describe('a question that was answered before', () => {
   })
 
   it('is printed as Ollama prints it', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask()
     await rig.time.runUntilIdle()
     const call = rig.runs[0]!.call
@@ -245,7 +46,7 @@ describe('a question that was answered before', () => {
   })
 
   it('is asked again once the answer is old', async () => {
-    const rig = createRig({ cacheTtlMs: 10_000 })
+    const rig = createCacheRig({ cacheTtlMs: 10_000 })
     rig.ask()
     await rig.time.runUntilIdle()
     await rig.time.advance(9_999)
@@ -266,7 +67,7 @@ describe('a question that was answered before', () => {
     ['another tenant', { tenant: 'b' }],
     ['no tenant', { tenant: undefined }],
   ] as const)('is another one with %s', async (_name, more) => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask({ tenant: 'a' })
     await rig.time.runUntilIdle()
     rig.ask({ tenant: 'a', ...more })
@@ -275,7 +76,7 @@ describe('a question that was answered before', () => {
   })
 
   it('is another one when the tag stands for another model', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask()
     await rig.time.runUntilIdle()
     // Not known until now: then it is taken for the one that is known first.
@@ -301,7 +102,7 @@ describe('which calls are shared', () => {
     [false, { options: {} }],
     [false, { options: { temperature: 0 }, cache: false }],
   ] as const)('%s for %j', async (isShared, asked) => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask(asked)
     rig.ask(asked)
     await rig.time.runUntilIdle()
@@ -319,7 +120,7 @@ describe('what is never kept', () => {
     ['one that broke', { breaksAfter: 2 }],
     ['a refusal', { refuses: new SurefootError({ code: 'QUEUE_FULL', message: 'full' }) }],
   ] as const)('%s', async (_name, script) => {
-    const rig = createRig({}, script)
+    const rig = createCacheRig({}, script)
     rig.ask()
     await rig.time.runUntilIdle()
     rig.ask()
@@ -329,7 +130,7 @@ describe('what is never kept', () => {
   })
 
   it('what was aborted', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const caller = rig.ask()
     await rig.time.advance(250)
     caller.controller.abort('left')
@@ -338,7 +139,7 @@ describe('what is never kept', () => {
   })
 
   it('what whoever stands above finds fault with', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const rejecting = rig.ask({ rejects: true })
     await rig.time.runUntilIdle()
     expect(rejecting.text).toBe(TEXT)
@@ -348,7 +149,7 @@ describe('what is never kept', () => {
   })
 
   it('more than the memory may take, or an eighth of it at once', async () => {
-    const rig = createRig({ cacheMaxBytes: 10_000 }, ({ request }) => ({
+    const rig = createCacheRig({ cacheMaxBytes: 10_000 }, ({ request }) => ({
       words: [(request.messages[0]!.content as string).repeat(10)],
     }))
     for (let index = 0; index < 100; index++) rig.ask({ question: `Question ${index}?` })
@@ -366,7 +167,7 @@ describe('what is never kept', () => {
 
 describe('a question that is being answered', () => {
   it('is answered once, and all who ask get the whole text from its start', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const callers = [rig.ask()]
     for (const atMs of [40, 60, 160, 260, 390]) {
       await rig.time.advance(atMs - rig.time.clock.monotonicMs())
@@ -383,7 +184,7 @@ describe('a question that is being answered', () => {
   })
 
   it('tells each of them what happens from then on, and where things stand', async () => {
-    const rig = createRig({}, { firstMs: 200 })
+    const rig = createCacheRig({}, { firstMs: 200 })
     const first = rig.ask()
     await rig.time.advance(10)
     const second = rig.ask()
@@ -395,7 +196,7 @@ describe('a question that is being answered', () => {
   })
 
   it('counts attempts on from where each of them is', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask()
     const later = rig.ask({ context: { attempt: 3 } })
     await rig.time.runUntilIdle()
@@ -403,7 +204,7 @@ describe('a question that is being answered', () => {
   })
 
   it('goes on when the one who asked first leaves', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const first = rig.ask()
     await rig.time.advance(20)
     const second = rig.ask()
@@ -421,7 +222,7 @@ describe('a question that is being answered', () => {
     ['before the first word', 60],
     ['in the middle', 250],
   ])('ends at once when the last one leaves, %s', async (_when, atMs) => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const callers = [rig.ask(), rig.ask({ buffered: true }), rig.ask()]
     await rig.time.advance(atMs)
     for (const [index, { controller }] of callers.entries()) {
@@ -442,7 +243,7 @@ describe('a question that is being answered', () => {
   })
 
   it('ends at once when the last reader breaks off', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const callers = [rig.ask({ leavesAfter: 1 }), rig.ask({ leavesAfter: 2 })]
     await rig.time.runUntilIdle()
     expect(callers.map(({ text }) => text)).toEqual(['Water', 'Water is'])
@@ -451,7 +252,7 @@ describe('a question that is being answered', () => {
   })
 
   it('is not held up by a slow reader, who still gets it all', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const slow = rig.ask({ readMs: 10_000 })
     const fast = rig.ask()
     await rig.time.advance(400)
@@ -462,7 +263,7 @@ describe('a question that is being answered', () => {
   })
 
   it('is fetched no faster than the fastest reader reads', async () => {
-    const rig = createRig({}, { wordMs: 0 })
+    const rig = createCacheRig({}, { wordMs: 0 })
     rig.ask({ readMs: 10_000 })
     rig.ask({ readMs: 20_000 })
     await rig.time.advance(10_500)
@@ -470,7 +271,7 @@ describe('a question that is being answered', () => {
   })
 
   it('is whole at once for who wants it whole, and piece by piece for who does not', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const streamed = rig.ask()
     const buffered = rig.ask({ buffered: true })
     await rig.time.advance(250)
@@ -481,7 +282,7 @@ describe('a question that is being answered', () => {
   })
 
   it('can still be joined while nobody has read it to its end', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const reader = rig.ask({ readMs: 10_000 })
     const fast = rig.ask({ leavesAfter: 4 })
     await rig.time.advance(5_000)
@@ -495,7 +296,7 @@ describe('a question that is being answered', () => {
 
 describe('a run that fails', () => {
   it('fails for those who read along, and is asked again for who wants it whole', async () => {
-    const rig = createRig({}, (_call, nth) => (nth === 1 ? { breaksAfter: 2 } : {}))
+    const rig = createCacheRig({}, (_call, nth) => (nth === 1 ? { breaksAfter: 2 } : {}))
     const streamed = rig.ask()
     const buffered = [rig.ask({ buffered: true }), rig.ask({ buffered: true })]
     await rig.time.runUntilIdle()
@@ -507,7 +308,7 @@ describe('a run that fails', () => {
 
   it('that was refused before a backend was asked is no refusal of those who joined', async () => {
     const full = new SurefootError({ code: 'QUEUE_FULL', message: 'too near' })
-    const rig = createRig({}, (_call, nth) => (nth === 1 ? { refuses: full } : {}))
+    const rig = createCacheRig({}, (_call, nth) => (nth === 1 ? { refuses: full } : {}))
     const hasty = rig.ask({ deadlineAtMs: 60 })
     const patient = [rig.ask(), rig.ask()]
     await rig.time.runUntilIdle()
@@ -517,7 +318,7 @@ describe('a run that fails', () => {
   })
 
   it('after a backend was asked fails for all: what it cost is not spent once more for each of them', async () => {
-    const rig = createRig({}, { breaksAfter: 0 })
+    const rig = createCacheRig({}, { breaksAfter: 0 })
     const callers = [rig.ask(), rig.ask(), rig.ask()]
     await rig.time.runUntilIdle()
     expect(callers.map(({ error }) => error)).toEqual([BROKEN, BROKEN, BROKEN])
@@ -525,9 +326,36 @@ describe('a run that fails', () => {
   })
 })
 
+describe('who has another way to be answered', () => {
+  const until = (untilMs: number): AskOptions => ({ context: { patience: { untilMs } } })
+
+  it('waits for a slot no longer than it would alone, whoever else waits longer', async () => {
+    const refusal = new SurefootError({ code: 'QUEUE_TIMEOUT', message: 'no slot' })
+    const rig = createCacheRig({}, (_call, nth) => (nth === 2 ? { refuses: refusal, firstMs: 0 } : { firstMs: 20_000 }))
+    const patient = rig.ask(until(30_000))
+    const hasty = rig.ask(until(2_000))
+    await rig.time.advance(2_000)
+    expect(rig.runs[1]!.context.patience).toEqual({ untilMs: 2_000 })
+    expect(hasty.error).toBe(refusal)
+    const third = rig.ask(until(30_000))
+    await rig.time.runUntilIdle()
+    expect([patient.text, third.text]).toEqual([TEXT, TEXT])
+    expect(rig.runs).toHaveLength(2)
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+
+  it('stays once the run has its slot', async () => {
+    const rig = createCacheRig({}, { firstMs: 3_000 })
+    const callers = [rig.ask(until(30_000)), rig.ask(until(2_000))]
+    await rig.time.runUntilIdle()
+    expect(callers.map(({ text }) => text)).toEqual([TEXT, TEXT])
+    expect(rig.runs).toHaveLength(1)
+  })
+})
+
 describe('the terms of a run', () => {
   it('are the most generous of those who are in it', async () => {
-    const rig = createRig()
+    const rig = createCacheRig()
     rig.ask({ deadlineAtMs: 10_000, priority: 'low' })
     const { terms } = rig.runs[0]!.context
     const changes: unknown[] = []
@@ -550,10 +378,10 @@ describe('the terms of a run', () => {
 describe('who does not share a run', () => {
   it.each([
     ['who must not be gone on for', { resume: false }],
-    ['who has another way to be answered', { context: { patience: { untilMs: 10_000 } } }],
+    ['who has another way to be answered', { context: { patience: { untilMs: 900_000 } } }],
     ['who asks again as the context was too small', { context: { reason: 'CONTEXT_OVERFLOW' } }],
   ] as const)('%s', async (_name, asked) => {
-    const rig = createRig()
+    const rig = createCacheRig()
     const callers = [rig.ask(), rig.ask(asked)]
     await rig.time.runUntilIdle()
     expect(callers.map(({ text }) => text)).toEqual([TEXT, TEXT])
@@ -569,7 +397,7 @@ describe('answers for when no model can answer', () => {
   }
 
   it('are kept of every call, and given however old they are, until they are too old', async () => {
-    const rig = createRig({ ...STALE, cache: false })
+    const rig = createCacheRig({ ...STALE, cache: false })
     rig.ask({ options: { temperature: 0.8 } })
     await rig.time.runUntilIdle()
     await rig.time.advance(59_000)
@@ -581,7 +409,7 @@ describe('answers for when no model can answer', () => {
   })
 
   it('are the same whatever `prepare` adds to the call', async () => {
-    const rig = createRig({ ...STALE, cache: false })
+    const rig = createCacheRig({ ...STALE, cache: false })
     rig.ask({ options: { temperature: 0.8, num_ctx: 8_192, num_thread: 4 } })
     await rig.time.runUntilIdle()
     const request = { ...call().request, truncate: false, options: { num_ctx: 2_048, temperature: 0.8 } }
@@ -589,7 +417,7 @@ describe('answers for when no model can answer', () => {
   })
 
   it('are not given to who wants none, to another tenant, or to another question', async () => {
-    const rig = createRig(STALE)
+    const rig = createCacheRig(STALE)
     rig.ask({ options: { temperature: 0.8 }, tenant: 'a' })
     rig.ask({ options: { temperature: 0.8 }, tenant: 'b', cache: false })
     await rig.time.runUntilIdle()
@@ -600,7 +428,7 @@ describe('answers for when no model can answer', () => {
   })
 
   it('do not answer calls that are not shared, as long as a model can', async () => {
-    const rig = createRig(STALE)
+    const rig = createCacheRig(STALE)
     rig.ask({ options: { temperature: 0.8 } })
     await rig.time.runUntilIdle()
     const again = rig.ask({ options: { temperature: 0.8 } })

@@ -1,5 +1,6 @@
 import type { AnswerCache } from '../../answer-store/answer-cache.ts'
 import { abortable } from '../../runtime/abortable.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
 import type { Call, CallContext, Reply, Service } from '../../service.ts'
 import type { Joiner } from './joiner.ts'
 import { SharedRun } from './shared-run.ts'
@@ -8,8 +9,8 @@ import { SharedRun } from './shared-run.ts'
 interface Asked {
   /** As the kept answers go by. */
   readonly key: string
-  /** As the runs go by. */
-  readonly runKey: string
+  /** As the runs go by; `undefined` for one that nobody else may join. */
+  readonly runKey: string | undefined
   readonly call: Call
   readonly context: CallContext
 }
@@ -21,43 +22,46 @@ interface Seat {
   readonly isFirst: boolean
 }
 
+/** It has another way to be answered, and waited for a slot long enough. */
+const OUT_OF_PATIENCE = new Error('out of patience')
+
 /** Where questions come in: it knows what is kept, and which runs can be joined. */
 export class Desk {
   readonly #next: Service
   readonly #answers: AnswerCache
+  readonly #runtime: Pick<Runtime, 'clock' | 'timers'>
   readonly #runs = new Map<string, SharedRun>()
 
-  constructor(next: Service, answers: AnswerCache) {
+  constructor(next: Service, answers: AnswerCache, runtime: Pick<Runtime, 'clock' | 'timers'>) {
     this.#next = next
     this.#answers = answers
+    this.#runtime = runtime
   }
 
   async ask(key: string, call: Call, context: CallContext): Promise<Reply> {
-    const asked: Asked = { key, runKey: runKeyOf(key, call, context), call, context }
+    const runKey = runKeyOf(key, call, context)
+    const asked: Asked = { key, runKey, call, context }
     context.signal.throwIfAborted()
     let kept = this.#fromMemory(asked)
     // Nobody is kept waiting for that while the question is being answered.
-    const mayBeElsewhere = kept === undefined && this.#answers.hasSecond && !this.#runs.has(asked.runKey)
+    const mayBeElsewhere = kept === undefined && this.#answers.hasSecond && !this.#runs.has(runKey)
     if (mayBeElsewhere) kept = (await this.#fromElsewhere(asked)) ?? this.#fromMemory(asked)
     if (kept !== undefined) return kept
-    let seat = this.#sit(asked, this.#runs.get(asked.runKey))
+    let seat = this.#sit(asked, this.#runs.get(runKey))
     this.#answers.tell(context.id, { result: seat.isFirst ? 'miss' : 'joined' })
     for (;;) {
       const { run, joiner } = seat
       try {
-        await joiner.begun
+        await this.#begun(seat, context)
         const { backend, how } = run.reply as Reply
         return { backend, how, body: joiner }
       } catch (failure) {
         if (context.signal.aborted || !mayAskAgain(seat)) throw failure
         joiner.leave(failure)
+        const meanwhile = this.#answers.fresh(key, call.model)
+        if (meanwhile !== undefined) return meanwhile
+        seat = this.#sitAgain(asked, seat, failure)
       }
-      const meanwhile = this.#answers.fresh(key, call.model)
-      if (meanwhile !== undefined) return meanwhile
-      const running = this.#runs.get(asked.runKey)
-      // Whoever was let down by a stream does not lean on another one.
-      const mayJoin = !joiner.isUntouched || running?.buffered === true
-      seat = this.#sit(asked, mayJoin ? running : undefined)
     }
   }
 
@@ -73,10 +77,33 @@ export class Desk {
     return reply
   }
 
+  /** Waits for the commit point, but for a slot no longer than this caller's own patience allows. */
+  async #begun({ run, joiner }: Seat, { patience }: CallContext): Promise<void> {
+    const untilMs = patience?.untilMs ?? Number.POSITIVE_INFINITY
+    if (untilMs >= run.patientUntilMs) return await joiner.begun
+    const timer = this.#runtime.timers.set(untilMs - this.#runtime.clock.monotonicMs(), () => {
+      if (!run.isAttempted) joiner.leave(OUT_OF_PATIENCE)
+    })
+    try {
+      await joiner.begun
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #sitAgain(asked: Asked, { joiner }: Seat, failure: unknown): Seat {
+    // Its own patience tells it what to do, and is nobody else's.
+    if (failure === OUT_OF_PATIENCE) return this.#sit({ ...asked, runKey: undefined }, undefined)
+    const running = this.#runs.get(asked.runKey as string)
+    // Whoever was let down by a stream does not lean on another one.
+    const mayJoin = !joiner.isUntouched || running?.buffered === true
+    return this.#sit(asked, mayJoin ? running : undefined)
+  }
+
   #sit({ key, runKey, call, context }: Asked, running: SharedRun | undefined): Seat {
     const run = running ?? new SharedRun(call, context, (over) => this.#forget(runKey, over))
     const isFirst = running === undefined
-    if (isFirst) this.#runs.set(runKey, run)
+    if (isFirst && runKey !== undefined) this.#runs.set(runKey, run)
     const joiner = run.join(call, context)
     context.defer((end) => {
       if (end.kind === 'answered' && joiner.hasAll) {
@@ -90,8 +117,8 @@ export class Desk {
     return { run, joiner, isFirst }
   }
 
-  #forget(runKey: string, run: SharedRun): void {
-    if (this.#runs.get(runKey) === run) this.#runs.delete(runKey)
+  #forget(runKey: string | undefined, run: SharedRun): void {
+    if (runKey !== undefined && this.#runs.get(runKey) === run) this.#runs.delete(runKey)
   }
 }
 

@@ -25,6 +25,8 @@ export class SharedRun {
   isKept = false
   /** The number of its first attempt; callers count on from theirs. */
   readonly firstAttempt: number
+  /** Until then it waits for a slot, on the monotonic clock: as long as whoever began it would. */
+  readonly patientUntilMs: number
   readonly #id: string
   readonly #onOver: (run: SharedRun) => void
   readonly #terms = new RunTerms()
@@ -41,9 +43,10 @@ export class SharedRun {
    * @param first whose call begins it.
    * @param onOver is called when there is nothing in it for anybody else.
    */
-  constructor({ buffered }: Call, { id, attempt }: CallContext, onOver: (run: SharedRun) => void) {
+  constructor({ buffered }: Call, { id, attempt, patience }: CallContext, onOver: (run: SharedRun) => void) {
     this.buffered = buffered
     this.firstAttempt = attempt
+    this.patientUntilMs = patience?.untilMs ?? Number.POSITIVE_INFINITY
     this.#id = id
     this.#onOver = onOver
   }
