@@ -1,4 +1,4 @@
-import type { SurefootError } from '@surefoot/protocol'
+import type { Priority, SurefootError } from '@surefoot/protocol'
 import { createVirtualTime } from '@surefoot/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -10,6 +10,7 @@ import type { SurefootConfig } from '../../config/config.ts'
 import { readConfig } from '../../config/read-config.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
+import type { Terms } from '../../service.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { NotFree } from '../../outcome/not-free.ts'
@@ -623,6 +624,80 @@ describe('who goes next', () => {
     }
     running.lease!.end({ kind: 'whole' })
     expect(await orderOf(rig, askers)).toBe('critical high none normal low')
+  })
+
+  describe('when others join who wait for the same answer', () => {
+    /** Terms that a test changes. */
+    function createTerms(priority: Priority, deadlineAtMs = 900_000) {
+      const listeners = new Set<() => void>()
+      const terms = {
+        priority,
+        deadlineAtMs,
+        listeners,
+        onChange(listener: () => void) {
+          listeners.add(listener)
+          return () => listeners.delete(listener)
+        },
+        becomes(more: Partial<Pick<Terms, 'priority' | 'deadlineAtMs'>>) {
+          Object.assign(terms, more)
+          for (const listener of listeners) listener()
+        },
+      }
+      return terms
+    }
+
+    it('it rises among the more important, at the age it has, and never falls', async () => {
+      const rig = createRig({ slots: 1 })
+      const running = rig.ask()
+      const terms = createTerms('low')
+      const shared = ask(rig, { priority: 'low', terms })
+      const askers = { normal: ask(rig, {}), shared, high: ask(rig, { priority: 'high' }) }
+      terms.becomes({ priority: 'high' })
+      expect(shared.places.at(-1)).toMatch(/^1 /)
+      terms.becomes({ priority: 'low' })
+      running.lease!.end({ kind: 'whole' })
+      expect(await orderOf(rig, askers)).toBe('shared high normal')
+      expect(terms.listeners.size).toBe(0)
+    })
+
+    it('it keeps the place that its earliest deadline gives it', async () => {
+      const rig = createRig({ slots: 1 })
+      const running = rig.ask()
+      const terms = createTerms('normal', 100_000)
+      const askers = {
+        later: ask(rig, { deadlineAtMs: 200_000 }),
+        shared: ask(rig, { deadlineAtMs: 100_000, terms }),
+      }
+      terms.becomes({ deadlineAtMs: 900_000 })
+      running.lease!.end({ kind: 'whole' })
+      expect(await orderOf(rig, askers)).toBe('shared later')
+    })
+
+    it('it is not turned away for the deadline of one of them', async () => {
+      const rig = createRig({ slots: 1 })
+      await measure(rig, 50_000)
+      const nowMs = rig.time.clock.monotonicMs()
+      const running = rig.ask()
+      const terms = createTerms('normal', nowMs + 120_000)
+      const shared = ask(rig, { deadlineAtMs: nowMs + 120_000, terms })
+      const other = ask(rig, {})
+      await rig.time.advance(80_000)
+      terms.becomes({ deadlineAtMs: nowMs + 900_000 })
+      running.lease!.end({ kind: 'whole' })
+      expect([shared, other].map(({ lease }) => lease !== undefined)).toEqual([true, false])
+    })
+
+    it('nothing listens any more when it is refused or taken back', () => {
+      const rig = createRig({ slots: 1, maxQueueLength: 1 })
+      rig.ask()
+      const terms = createTerms('normal')
+      const waiting = ask(rig, { terms })
+      const refused = ask(rig, { terms })
+      expect(refused.error?.code).toBe('QUEUE_FULL')
+      expect(terms.listeners.size).toBe(1)
+      waiting.withdraw()
+      expect(terms.listeners.size).toBe(0)
+    })
   })
 
   it('of one priority, the tenant that has had the least service', async () => {
