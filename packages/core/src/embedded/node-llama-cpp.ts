@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 
 import { SurefootError } from '@surefoot/protocol'
@@ -64,16 +63,6 @@ interface Chat {
       readonly onTextChunk: (text: string) => void
     },
   ): Promise<{ readonly metadata: { readonly stopReason: string } }>
-}
-
-/** Whether the package can be imported from here; loads nothing. */
-export function isInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve(PACKAGE)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /**

@@ -2,10 +2,11 @@ import { closeSync, openSync, readSync } from 'node:fs'
 
 import { SurefootError } from '@surefoot/protocol'
 
+import { requirePeer } from '../optional-peer.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { EmbeddedModel } from './embedded-model.ts'
 import type { LoadEmbedded } from './engine.ts'
-import { PACKAGE, isInstalled, loadNodeLlamaCpp } from './node-llama-cpp.ts'
+import { PACKAGE, loadNodeLlamaCpp } from './node-llama-cpp.ts'
 
 /** The first bytes of every GGUF file. */
 const MAGIC = 'GGUF'
@@ -26,13 +27,7 @@ export function openLocalModel(path: string, runtime: Runtime, load?: LoadEmbedd
       hint: 'Set `localModel` (SUREFOOT_LOCAL_MODEL) to a GGUF file, or leave it out.',
     })
   }
-  if (load === undefined && !isInstalled()) {
-    throw new SurefootError({
-      code: 'INVALID_CONFIG',
-      message: `localModel needs the package ${PACKAGE}, which is not installed. Run: npm install ${PACKAGE}`,
-      hint: `Run \`npm install ${PACKAGE}\`, or leave \`localModel\` (SUREFOOT_LOCAL_MODEL) out.`,
-    })
-  }
+  if (load === undefined) requirePeer(PACKAGE, 'localModel')
   return new EmbeddedModel(path, load ?? loadNodeLlamaCpp, runtime)
 }
 

@@ -134,12 +134,15 @@ export class Descent {
   async #fromCache(models: readonly string[], reason: ErrorCode): Promise<Reply | undefined> {
     const { staleAnswer } = this.#deps
     if (staleAnswer === undefined) return undefined
-    for (const model of models) {
-      const call = model === this.#call.model ? this.#call : withModel(this.#call, model)
-      const reply = await this.#tried('cache', abortable(staleAnswer(call), this.#context.signal))
-      if (reply !== undefined) return labelled(reply, { served: 'cache', reason })
+    const firstOf = async (): Promise<Reply | undefined> => {
+      for (const model of models) {
+        const reply = await staleAnswer(model === this.#call.model ? this.#call : withModel(this.#call, model))
+        if (reply !== undefined) return reply
+      }
+      return undefined
     }
-    return undefined
+    const reply = await this.#tried('cache', abortable(firstOf(), this.#context.signal))
+    return reply && labelled(reply, { served: 'cache', reason })
   }
 
   async #fromLocal(reason: ErrorCode): Promise<Reply | undefined> {

@@ -8,7 +8,7 @@ import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
 import type { AwaitReturn } from '../../backends/returns.ts'
-import type { Call, CallContext, Delta, Final, Reply, Service } from '../../service.ts'
+import type { Call, CallContext, CallPatience, Delta, Final, Reply, Service } from '../../service.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import type { TelemetryEvent } from '../../telemetry/telemetry.ts'
 import { RetryBudget } from './budget.ts'
@@ -63,6 +63,9 @@ interface RigOptions {
   readonly buffered?: boolean
   readonly awaitReturn?: AwaitReturn
   readonly budget?: RetryBudget
+  readonly patience?: CallPatience
+  readonly continueFrom?: CallContext['continueFrom']
+  readonly hasReady?: (than: ReadonlySet<string>) => boolean
 }
 
 /**
@@ -101,9 +104,12 @@ function createRig(scripts: readonly Script[], options: RigOptions = {}) {
     deadlineAtMs: deadlineMs,
     attempt: 1,
     exclude: new Set(),
+    patience: options.patience,
+    continueFrom: options.continueFrom,
     emit: () => {},
     defer: () => {},
   }
+  const { hasReady } = options
   const config = readConfig({ jitter: 0, ...options.config })
   const layer = createRetry(config, {
     runtime: time,
@@ -111,6 +117,7 @@ function createRig(scripts: readonly Script[], options: RigOptions = {}) {
     awaitReturn: options.awaitReturn,
     ...(options.budget !== undefined && { budget: options.budget }),
     hasOther: (_model, than) => [...usable].some((name) => !than.has(name)),
+    ...(hasReady !== undefined && { hasReady: (_model, than) => hasReady(than) }),
   })
   const service = layer(next)
   /** Text of the whole answer, or the error; time passes as needed. */
@@ -470,5 +477,48 @@ describe('what it tells', () => {
       { ...told, attempt: 1, problem: 'Ollama at a failed: unexpected EOF', waitMs: 1_000 },
       { ...told, attempt: 2, problem: 'Ollama at a failed: unexpected EOF' },
     ])
+  })
+})
+
+describe('a call that has another way to be answered', () => {
+  const within = (untilMs: number): CallPatience => ({ untilMs })
+
+  it('does not sleep for a backend that is away, not even for a moment', async () => {
+    const rig = createRig([REFUSED], { patience: within(10_000) })
+    expect(await rig.run()).toMatchObject({ code: 'CANNOT_CONNECT', attempts: 1 })
+    expect(rig.time.clock.monotonicMs()).toBe(0)
+    expect(rig.events.at(-1)).not.toHaveProperty('waitMs')
+  })
+
+  it('goes to those that are there before it gives up', async () => {
+    const rig = createRig([REFUSED, REFUSED, WATER], { backends: ['a', 'b', 'c'], patience: within(10_000) })
+    expect(await rig.run()).toBe('Water is wet.')
+    expect(where(rig)).toBe('abc')
+  })
+
+  it('does not count on one that would first have to load its model', async () => {
+    const options = { backends: ['a', 'b'], patience: within(10_000), hasReady: () => false }
+    expect(await createRig([REFUSED], options).run()).toMatchObject({ code: 'CANNOT_CONNECT', attempts: 2 })
+  })
+
+  it('sleeps while a backend is there, and only within its patience', async () => {
+    const rig = createRig([CRASH], { patience: within(2_500) })
+    expect(await rig.run()).toMatchObject({ code: 'BACKEND_FAILED', attempts: 3 })
+    expect(atMs(rig)).toEqual([0, 0, 1_000])
+  })
+
+  it('sleeps for the absent on the last model, as long as that waits for ready', async () => {
+    const rig = createRig([REFUSED], {
+      patience: { untilMs: Number.POSITIVE_INFINITY, ready: { untilMs: 5_000, insteadOf: [] } },
+    })
+    expect(await rig.run()).toMatchObject({ code: 'CANNOT_CONNECT' })
+    expect(atMs(rig)).toEqual([0, 10, 1_010, 3_010])
+  })
+
+  it('has no other way any more when it has half an answer', async () => {
+    const continueFrom = { text: 'Water', tokens: 1, digest: undefined, brokenOn: 'a', silentAtMs: new Map() }
+    const rig = createRig([REFUSED, REFUSED, WATER], { patience: within(0), continueFrom })
+    expect(await rig.run()).toBe('Water is wet.')
+    expect(atMs(rig)).toEqual([0, 10, 1_010])
   })
 })
