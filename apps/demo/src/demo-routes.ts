@@ -8,7 +8,13 @@ import type { AnswerCounts } from './answer-counts.ts'
 import type { FaultSwitch } from './fault-switch.ts'
 import { createOneAtATime } from './one-at-a-time.ts'
 import { runReliabilityTest } from './reliability-test.ts'
-import { BREAK_MODES, type BreakMode, type DemoInfo, type ReliabilityEvent } from './shared/demo-api.ts'
+import {
+  BREAK_MODES,
+  type BreakMode,
+  type CacheNumbers,
+  type DemoInfo,
+  type ReliabilityEvent,
+} from './shared/demo-api.ts'
 import { askStraight, type TestOutcome } from './straight-client.ts'
 
 /** The numbers of the reliability test. */
@@ -30,8 +36,9 @@ export interface DemoDeps {
   readonly faults: FaultSwitch
   /** Takes backends out and puts them back. */
   readonly drains: Drains
-  readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken' | 'answers'>
+  readonly about: Omit<DemoInfo, 'mode' | 'requests' | 'broken' | 'answers' | 'cache'>
   readonly answers: AnswerCounts
+  readonly cache: () => CacheNumbers | undefined
   readonly test: TestSettings
   /** Ends the tests that run when the demo closes. */
   readonly signal: AbortSignal
@@ -48,7 +55,13 @@ export function addDemoRoutes(app: Hono, deps: DemoDeps): void {
   // During a test with restarts the switch goes to and fro; the page shows the button that was pressed.
   let pressed: BreakMode = deps.faults.mode
   app.get('/demo/info', (context) => {
-    const info: DemoInfo = { ...deps.about, mode: pressed, ...deps.faults.counts(), answers: deps.answers.counts() }
+    const info: DemoInfo = {
+      ...deps.about,
+      mode: pressed,
+      ...deps.faults.counts(),
+      answers: deps.answers.counts(),
+      cache: deps.cache(),
+    }
     return context.json(info)
   })
 

@@ -125,6 +125,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
           drains: surefoot,
           about,
           answers,
+          cache: () => surefoot.cache,
           test: { ...(isReal ? REAL_TEST : STAND_IN_TEST), ...options.test },
           signal: closing.signal,
         })

@@ -205,7 +205,8 @@ describe.skipIf(!canRun)('how an answer came about, on the page', () => {
 
   it('counts the ways, names the ladder, and can be told to ask a model every time', async () => {
     expect(await page.getByTestId('answers-model').textContent()).toBe('9')
-    await page.getByText('3 of 13 (23 %) needed no model.').waitFor()
+    await page.getByText('3 of 13 (23 %) came without asking a model.').waitFor()
+    await page.getByText('4 answers kept, 6.0 KiB; 2 shared while it was being written.').waitFor()
     await page
       .getByText('When llama3.2 cannot answer: llama3.2:1b, then an older answer to the same question, then a fallback')
       .waitFor()
@@ -215,7 +216,7 @@ describe.skipIf(!canRun)('how an answer came about, on the page', () => {
   })
 
   it('has no switch where there is no cache', async () => {
-    demo.info = { ...demo.info, hasCache: false, ladder: { models: [], cache: false } }
+    demo.info = { ...demo.info, hasCache: false, cache: undefined, ladder: { models: [], cache: false } }
     await page.getByText('When llama3.2 cannot answer: a fallback reply.').waitFor()
     expect(await page.getByRole('switch').count()).toBe(0)
   })

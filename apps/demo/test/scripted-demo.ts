@@ -32,6 +32,7 @@ const INFO: DemoInfo = {
   broken: 0,
   ladder: { models: ['llama3.2:1b'], cache: true },
   hasCache: true,
+  cache: { entries: 4, bytes: 6144, hits: 3, joined: 2 },
   answers: { model: 9, cache: 3, degraded: 1, fallback: 0 },
 }
 

@@ -26,7 +26,7 @@ export function App({ client }: { readonly client: PageClient }): ReactNode {
   const { info } = engine
   const { turns, isAnswering, ask, stop } = useConversation(client, {
     isBrokenOnPurpose: info !== undefined && info.mode !== 'none',
-    mayRemember,
+    mayRemember: mayRemember && info?.hasCache === true,
     onEnd: engine.refresh,
   })
   const teacher = teacherOfClass(classNumber)

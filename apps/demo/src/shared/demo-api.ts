@@ -21,6 +21,16 @@ export interface Ladder {
   readonly cache: boolean
 }
 
+/** What the cache holds and has done since the start. */
+export interface CacheNumbers {
+  readonly entries: number
+  readonly bytes: number
+  /** Calls that were given a kept answer. */
+  readonly hits: number
+  /** Calls that joined the run of another one. */
+  readonly joined: number
+}
+
 /** The answer of `GET /demo/info`. */
 export interface DemoInfo {
   readonly kind: 'real' | 'stand-in'
@@ -36,6 +46,8 @@ export interface DemoInfo {
   readonly ladder: Ladder
   /** Whether repeated questions can be answered from a cache. */
   readonly hasCache: boolean
+  /** Absent where no answers are kept. */
+  readonly cache?: CacheNumbers | undefined
   /**
    * How the answers since the start came about, the reliability test's included. Where nothing could answer whoever asked
    * has put a fallback reply there, if Surefoot did not: both are `fallback`.

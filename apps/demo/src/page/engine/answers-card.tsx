@@ -1,7 +1,7 @@
 import type { Served } from '@surefoot/protocol'
 import type { ReactNode } from 'react'
 
-import type { DemoInfo } from '../../shared/demo-api.ts'
+import type { CacheNumbers, DemoInfo } from '../../shared/demo-api.ts'
 import { SERVED_MARKS } from '../chat/came-about.ts'
 
 /** What the card shows and does. */
@@ -21,7 +21,7 @@ const WAYS = Object.keys(WORDS) as Served[]
 
 /** Where the answers came from since the demo began, and where they come from when the model cannot give them. */
 export function AnswersCard({ info, mayRemember, onMayRemember }: AnswersCardProps): ReactNode {
-  const { answers, hasCache } = info
+  const { answers, hasCache, cache } = info
   const all = WAYS.reduce((sum, way) => sum + answers[way], 0)
   return (
     <section className="card" aria-labelledby="answers-title">
@@ -38,9 +38,10 @@ export function AnswersCard({ info, mayRemember, onMayRemember }: AnswersCardPro
       </dl>
       {all > 0 && answers.cache > 0 && (
         <p className="card-says">
-          {answers.cache} of {all} ({Math.round((answers.cache / all) * 100)} %) needed no model.
+          {answers.cache} of {all} ({Math.round((answers.cache / all) * 100)} %) came without asking a model.
         </p>
       )}
+      {cache !== undefined && <p className="card-says">{cacheWords(cache)}</p>}
       <p className="card-says">{ladderWords(info)}</p>
       {hasCache && (
         <label className="switch">
@@ -55,6 +56,11 @@ export function AnswersCard({ info, mayRemember, onMayRemember }: AnswersCardPro
       )}
     </section>
   )
+}
+
+function cacheWords({ entries, bytes, joined }: CacheNumbers): string {
+  const kept = `${entries} ${entries === 1 ? 'answer' : 'answers'} kept, ${(bytes / 1024).toFixed(1)} KiB`
+  return joined === 0 ? `${kept}.` : `${kept}; ${joined} shared while it was being written.`
 }
 
 function ladderWords({ model, ladder }: DemoInfo): string {
