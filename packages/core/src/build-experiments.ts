@@ -8,6 +8,7 @@ import { createDispatch } from './layers/dispatch/dispatch.ts'
 import type { Dispatcher } from './layers/dispatch/dispatcher.ts'
 import { callOfVariant, createExperiment } from './layers/experiment/experiment.ts'
 import { Experiments } from './layers/experiment/experiments.ts'
+import { lenient } from './layers/experiment/lenient.ts'
 import { Shadows } from './layers/experiment/shadows.ts'
 import type { LoadOptions } from './load-options.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -49,7 +50,7 @@ export function buildExperiments(parts: ExperimentParts, transport: Service): Bu
     runtime,
     telemetry,
     spare: createSpareBackends(roster, runtime, () => dispatcher.waiting > 0),
-    service: createDeadline(runtime)(dispatch(transport)),
+    service: createDeadline(runtime)(dispatch(lenient(transport))),
     loadedWith: (model) => loadOptions.of(model),
     deadlineMs: config.deadlineMs,
   })

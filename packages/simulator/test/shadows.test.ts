@@ -176,7 +176,7 @@ describe('copies', () => {
       const { shadows, success, sessions, calls: counted } = await beside.report()
       expect({ sessions, calls: counted }).toEqual({ sessions: 0, calls: 0 })
       expect(shadows.whole).toBeGreaterThan(200)
-      expect(shadows.cancelled).toBeGreaterThan(100)
+      expect(shadows.cancelled).toBeGreaterThan(50)
       expect(shadows.begun).toBe(shadows.whole + shadows.cancelled)
       expect(success).toMatchObject({ value: 1, count: shadows.whole })
       // None was tried again, and nothing is held against a backend.

@@ -27,6 +27,8 @@ const MISSED_MS = 30_000
 /** What a call needs: a slot for its model, its backend for itself, or whatever there is. */
 export type Demand = { readonly model: string } | { readonly backend: string } | 'anything'
 
+const NO_DEMANDS: readonly Demand[] = []
+
 /** The settings it goes by. */
 export type DispatchOptions = Pick<Config, 'waitForReadyMs' | 'queueTimeoutMs' | 'maxQueueLength'>
 
@@ -125,7 +127,7 @@ export class Dispatcher {
 
   /** What a call asks for while it finds no free slot: that of its own model first. */
   #demands({ applicant }: Waiting, model: string): readonly Demand[] {
-    return this.#demand === undefined || applicant.onlyIfIdle === true ? [] : [{ model }, 'anything']
+    return this.#demand === undefined || applicant.onlyIfIdle === true ? NO_DEMANDS : [{ model }, 'anything']
   }
 
   #queueOf(model: string): ModelQueue {
