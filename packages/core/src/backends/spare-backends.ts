@@ -1,6 +1,7 @@
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Backend } from './backend.ts'
 import { lookIntoMemory } from './memory-look.ts'
+import type { Residency } from './model-state.ts'
 import type { Roster } from './roster.ts'
 
 /** Where work that nobody waits for may run. */
@@ -20,11 +21,13 @@ export function createSpareBackends(roster: Roster, runtime: Runtime, isWaitedFo
   return {
     isThere: () => spare().length > 0,
     async hasInMemory(model) {
-      const looked = spare()
+      const residency = ({ models }: Backend): Residency => models.residency(model, runtime.clock.monotonicMs())
+      // Where it was absent lately it is not looked for again and again.
+      const looked = spare().filter((backend) => residency(backend) !== 'absent')
       await Promise.all(
         looked.map((backend) => lookIntoMemory(backend, model, roster.of(backend).connection.calls, runtime)),
       )
-      return looked.some(({ models }) => models.residency(model, runtime.clock.monotonicMs()) === 'in-memory')
+      return looked.some((backend) => residency(backend) === 'in-memory')
     },
     onChange: (listener) => fleet.onChange(listener),
   }
