@@ -32,6 +32,18 @@ describe('POST /api/mentor/chat/', () => {
     })
   })
 
+  it('answers a class that asks again from the cache, and says so in a header', async () => {
+    const question = { message: 'Why is the sky blue?', class_number: 6 }
+    const answers = [
+      await postJson(`${demo.url}/api/mentor/chat/`, question),
+      await postJson(`${demo.url}/api/mentor/chat/`, question),
+      await postJson(`${demo.url}/api/mentor/chat/`, { ...question, class_number: 3 }),
+    ]
+    expect(answers.map(({ headers }) => headers.get('x-surefoot-served'))).toEqual(['model', 'cache', 'model'])
+    const [first, again] = await Promise.all(answers.map((response) => response.text()))
+    expect(again).toBe(first)
+  })
+
   it('takes class 1 when none is given', async () => {
     expect(await ask({ message: 'Why do cats purr?' })).toMatchObject({
       json: { class: 1, teacher: 'Miss Poppy Lane' },
@@ -103,6 +115,25 @@ describe('the mentor without a backend', () => {
       ollama_connected: false,
       error: expect.stringContaining(ollama.url) as string,
       circuit_breaker_state: 'open',
+    })
+  })
+
+  it('takes no fallback message for an answer', async () => {
+    const config = {
+      logLevel: 'silent',
+      waitForReadyMs: 0,
+      retryDelayMs: 10,
+      fallbackMessage: 'Ask me later.',
+    } as const
+    await using parts = await startOnOllama({ config })
+    await parts.ollama.fault({ kind: 'refuse' })
+    const response = await postJson(`${parts.demo.url}/api/mentor/chat/`, { message: 'What is water?' })
+    expect(response.status).toBe(503)
+    expect(response.headers.get('x-surefoot-served')).toBe('fallback')
+    expect(await response.json()).toEqual({
+      success: false,
+      error: 'Unable to connect to AI service. Please try again.',
+      details: expect.stringContaining('ollama serve') as string,
     })
   })
 
