@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT_MS = 5_000
 const AWAY_PAUSES_MS = { first: 50, longest: 2_000 }
 /** When it is too slow, after 1, 2, 4 … 30 s: trying it costs calls some time. */
 const SLOW_PAUSES_MS = { first: 1_000, longest: 30_000 }
-/** It is told of a fault once in this time at the most. */
+/** Of one that comes and goes it is told once in this time at the most. */
 const TOLD_EVERY_MS = 10_000
 
 /** What it is made with. */
@@ -176,7 +176,8 @@ export class RedisStore implements SecondLevel {
 
   #tellFault(fault: unknown): void {
     const atMs = this.#deps.runtime.clock.monotonicMs()
-    if (this.#told !== undefined && atMs - this.#told.atMs < TOLD_EVERY_MS) return
+    const told = this.#told
+    if (told !== undefined && (!told.isBack || atMs - told.atMs < TOLD_EVERY_MS)) return
     this.#told = { atMs, isBack: false }
     this.#deps.telemetry.emit({ type: 'cache-store-out', problem: problemOf(fault) })
   }

@@ -646,7 +646,7 @@ describe('who goes next', () => {
       return terms
     }
 
-    it('it rises among the more important, at the age it has, and never falls', async () => {
+    it('rises among the more important, at the age it has, and never falls', async () => {
       const rig = createRig({ slots: 1 })
       const running = rig.ask()
       const terms = createTerms('low')
@@ -660,7 +660,7 @@ describe('who goes next', () => {
       expect(terms.listeners.size).toBe(0)
     })
 
-    it('it keeps the place that its earliest deadline gives it', async () => {
+    it('keeps the place that its earliest deadline gives it', async () => {
       const rig = createRig({ slots: 1 })
       const running = rig.ask()
       const terms = createTerms('normal', 100_000)
@@ -673,7 +673,7 @@ describe('who goes next', () => {
       expect(await orderOf(rig, askers)).toBe('shared later')
     })
 
-    it('it is not turned away for the deadline of one of them', async () => {
+    it('is not turned away for the deadline of one of them', async () => {
       const rig = createRig({ slots: 1 })
       await measure(rig, 50_000)
       const nowMs = rig.time.clock.monotonicMs()
