@@ -6,8 +6,8 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { isTooLate, refusalAtEntry } from './admission.ts'
 import { Affinity } from './affinity.ts'
 import { Alarm } from './alarm.ts'
-import { hasBetter, leavesAtMs, leavesAtOnce, whyItLeaves } from './call-patience.ts'
-import type { Outlook } from './call-patience.ts'
+import { freeOf, hasRoom, isLoading, isLookedFor, slotsOf } from './capacity.ts'
+import { Impatience } from './impatience.ts'
 import { measuredLease } from './measured-lease.ts'
 import { ModelQueue } from './model-queue.ts'
 import { NotFree } from '../../outcome/not-free.ts'
@@ -21,8 +21,6 @@ import type { Applicant } from './waiting.ts'
 
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
-/** After a call went another way as no backend was usable, one that comes back is waited for so long, by the next calls. */
-const MISSED_MS = 30_000
 
 /** What a call needs: a slot for its model, its backend for itself, or whatever there is. */
 export type Demand = { readonly model: string } | { readonly backend: string } | 'anything'
@@ -42,6 +40,7 @@ export class Dispatcher {
   readonly #fleet: Fleet
   readonly #options: DispatchOptions
   readonly #patience: Patience
+  readonly #impatience: Impatience
   readonly #runtime: Runtime
   readonly #onWait: () => void
   /** The empty ones are kept for what they measured, but not for every name that was ever asked for. */
@@ -52,7 +51,6 @@ export class Dispatcher {
   readonly #alarm: Alarm
   #demand: ((demand: Demand) => boolean) | undefined
   #arrivals = 0
-  #missedAtMs = Number.NEGATIVE_INFINITY
   #pumping = false
   #again = false
 
@@ -63,6 +61,10 @@ export class Dispatcher {
     this.#patience = new Patience(fleet, options)
     this.#runtime = runtime
     this.#onWait = onWait
+    this.#impatience = new Impatience(fleet, this.#patience, {
+      refuse: (queue, waiting, error) => this.#refuse(queue, waiting, error),
+      onMissed: onWait,
+    })
     this.#alarm = new Alarm(runtime, () => this.#pump())
     fleet.onChange(() => this.#pump())
   }
@@ -76,7 +78,7 @@ export class Dispatcher {
 
   /** Whether a backend that comes back would be used at once. */
   get isWaitedFor(): boolean {
-    return this.waiting > 0 || this.#nowMs() - this.#missedAtMs < MISSED_MS
+    return this.waiting > 0 || this.#impatience.isBackendMissed(this.#nowMs())
   }
 
   /** Tells what runs only while nobody needs its place that a call needs it; it says whether it gave anything up. */
@@ -160,10 +162,7 @@ export class Dispatcher {
     if (usable.length === 0) standing.notReadySinceMs ??= nowMs
     const loading = prepareModel(queue, usable)
     const { eligible } = waiting.applicant
-    const outlook = { usable, slots: slotsOf(usable, queue.model), nowMs }
-    const better = hasBetter(this.#fleet, waiting)
-    if (better !== undefined) return this.#refuse(queue, waiting, better)
-    if (leavesAtOnce(queue, waiting, outlook)) return this.#letGo(queue, waiting, outlook)
+    if (this.#impatience.turnsAway(queue, waiting, usable, nowMs)) return
     const giveUpAtMs =
       this.#patience.giveUpAtMs(queue, standing.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
     if (nowMs >= giveUpAtMs) {
@@ -173,8 +172,7 @@ export class Dispatcher {
     this.#alarm.at(
       Math.min(
         giveUpAtMs,
-        leavesAtMs(queue, waiting, outlook),
-        this.#betterAtMs(waiting, nowMs),
+        this.#impatience.leavesAtMs(queue, waiting, usable, nowMs),
         this.#patience.overdueAtMs(queue, waiting, usable),
         this.#patience.usableAtMs(queue, usable, nowMs, eligible),
       ),
@@ -212,7 +210,7 @@ export class Dispatcher {
     const nowMs = this.#nowMs()
     let usable = this.#fleet.usable(queue.model)
     let moved = false
-    this.#releaseToBetter(queue)
+    this.#impatience.releaseToBetter(queue)
     for (let next = this.#nextGrant(queue, usable, nowMs); next !== undefined;) {
       const [waiting, backend] = next
       moved = true
@@ -229,7 +227,7 @@ export class Dispatcher {
     queue.sawLoad(isLoading(usable, queue.model), nowMs)
     const wasReady = queue.notReadySinceMs === undefined
     queue.notReadySinceMs = usable.length > 0 || queue.length === 0 ? undefined : (queue.notReadySinceMs ?? nowMs)
-    let dueAtMs = Math.min(this.#refuseImpatient(queue, usable, nowMs), this.#refuseOverdue(queue, usable, nowMs))
+    let dueAtMs = Math.min(this.#impatience.refuse(queue, usable, nowMs), this.#refuseOverdue(queue, usable, nowMs))
     for (const waiting of queue.choosy) dueAtMs = Math.min(dueAtMs, this.#standBy(queue, waiting, nowMs))
     if (queue.length === queue.choosy.size) return dueAtMs
     const loading = prepareModel(queue, usable)
@@ -299,42 +297,6 @@ export class Dispatcher {
     return nextMs
   }
 
-  /** Returns when the next one that has another way to be answered takes it. */
-  #refuseImpatient(queue: ModelQueue, usable: readonly Backend[], nowMs: number): number {
-    let nextMs = Number.POSITIVE_INFINITY
-    if (queue.impatient.size === 0) return nextMs
-    // Also where all of them leave because of the load: it is for those that come later.
-    prepareModel(queue, usable)
-    const outlook = { usable, slots: slotsOf(usable, queue.model), nowMs }
-    for (const waiting of queue.impatient) {
-      const atMs = leavesAtMs(queue, waiting, outlook)
-      if (nowMs >= atMs) this.#letGo(queue, waiting, outlook)
-      else nextMs = Math.min(nextMs, atMs, this.#betterAtMs(waiting, nowMs))
-    }
-    return nextMs
-  }
-
-  /** When time alone may bring a better model back. */
-  #betterAtMs({ applicant }: Waiting, nowMs: number): number {
-    const models = applicant.patience?.ready?.insteadOf ?? []
-    return Math.min(...models.map((model) => this.#patience.usableAtMs({ model }, [], nowMs)))
-  }
-
-  #letGo(queue: ModelQueue, waiting: Waiting, outlook: Outlook): void {
-    this.#refuse(queue, waiting, whyItLeaves(this.#fleet, queue, waiting, outlook))
-    if (outlook.usable.length > 0) return
-    this.#missedAtMs = outlook.nowMs
-    this.#onWait()
-  }
-
-  /** Before anything is granted: whoever waits for a lesser model goes back to a better one that can be asked again. */
-  #releaseToBetter(queue: ModelQueue): void {
-    for (const waiting of queue.impatient) {
-      const reason = hasBetter(this.#fleet, waiting)
-      if (reason !== undefined) this.#refuse(queue, waiting, reason)
-    }
-  }
-
   #refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void {
     if (queue.remove(waiting)) waiting.applicant.refuse(error)
   }
@@ -346,31 +308,6 @@ export class Dispatcher {
 
 function byOldest(a: ModelQueue, b: ModelQueue): number {
   return (a.oldest?.arrival ?? 0) - (b.oldest?.arrival ?? 0)
-}
-
-function slotsOf(usable: readonly Backend[], model: string): number {
-  return usable.reduce((sum, backend) => sum + backend.slots.sizeOf(model), 0)
-}
-
-function freeOf(usable: readonly Backend[], model: string): number {
-  return usable.reduce((sum, { slots }) => sum + Math.max(0, slots.sizeOf(model) - slots.heldBy(model)), 0)
-}
-
-function hasRoom(backend: Backend, model: string): boolean {
-  return (backend.slots.isFree(model) || backend.mayTry(model)) && backend.readiness(model) === 'ready'
-}
-
-/** The model is in memory nowhere, and is being loaded. */
-function isLoading(usable: readonly Backend[], model: string): boolean {
-  return (
-    usable.every((backend) => backend.readiness(model) !== 'ready') &&
-    usable.some((backend) => backend.loading(model) !== undefined)
-  )
-}
-
-/** It is being found out where the model is: a matter of milliseconds, of which nobody is told. */
-function isLookedFor(usable: readonly Backend[], model: string): boolean {
-  return usable.length > 0 && usable.every((backend) => backend.readiness(model) === 'unknown')
 }
 
 function tellLoading(waiting: Waiting, backend: Backend, model: string): void {
