@@ -168,7 +168,7 @@ describe('a turn', () => {
   it('tells how long something lasted in one unit', () => {
     const minute = 60_000
     expect([400, 90_000, 5 * minute, 130 * minute, 72 * 60 * minute].map(duration)).toEqual([
-      '0 s',
+      'under 1 s',
       '90 s',
       '5 min',
       '2 h',

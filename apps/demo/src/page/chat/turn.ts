@@ -231,6 +231,7 @@ function problemOfCode(code: string | undefined): Problem {
 
 /** How long something lasted, from seconds to days, as people read it. */
 export function duration(durationMs: number): string {
+  if (durationMs < 1000) return 'under 1 s'
   const units = [
     ['s', 1000],
     ['min', 60],
