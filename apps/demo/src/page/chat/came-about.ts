@@ -1,6 +1,7 @@
 import type { Served } from '@surefoot/protocol'
 
-import { duration, type Turn } from './turn.ts'
+import { duration } from './durations.ts'
+import type { Turn } from './turn.ts'
 
 /** How an answer came about, in words for a pupil, and for an engineer too. */
 export interface CameAbout {

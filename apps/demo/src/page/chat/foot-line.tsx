@@ -1,7 +1,8 @@
 import { Fragment, type ReactNode, type ToggleEvent } from 'react'
 
 import type { CameAbout } from './came-about.ts'
-import { seconds, type Turn } from './turn.ts'
+import { seconds } from './durations.ts'
+import type { Turn } from './turn.ts'
 
 /** What the foot line shows. */
 export interface FootLineProps {

@@ -1,7 +1,7 @@
 import { ERROR_CODES, SurefootError, type ChatAnswer, type RunEvent } from '@surefoot/protocol'
 import { describe, expect, it } from 'vitest'
 
-import { duration, newTurn, seconds, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
+import { newTurn, turnAfterError, turnAfterEvent, type Turn } from './turn.ts'
 
 const backend = 'http://127.0.0.1:11434'
 
@@ -163,20 +163,5 @@ describe('a turn', () => {
     const turn = turnAfterError(after({ type: 'delta', text: 'Hel' }), new DOMException('stop', 'AbortError'), 300)
     expect(turn).toMatchObject({ state: 'stopped', text: 'Hel' })
     expect(turn.problem).toBeUndefined()
-  })
-
-  it('tells how long something lasted in one unit', () => {
-    const minute = 60_000
-    expect([400, 90_000, 5 * minute, 130 * minute, 72 * 60 * minute].map(duration)).toEqual([
-      'under 1 s',
-      '90 s',
-      '5 min',
-      '2 h',
-      '3 days',
-    ])
-  })
-
-  it('tells times as people read them', () => {
-    expect([seconds(12.4), seconds(999), seconds(1234)]).toEqual(['12 ms', '999 ms', '1.2 s'])
   })
 })

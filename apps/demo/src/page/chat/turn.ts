@@ -1,6 +1,8 @@
 import { ERROR_CODES, SurefootError } from '@surefoot/protocol'
 import type { ErrorCode, FinishEvent, RunEvent, Served } from '@surefoot/protocol'
 
+import { duration, seconds } from './durations.ts'
+
 /** Something that happened on the way to an answer. */
 export interface TrailEntry {
   readonly atMs: number
@@ -227,29 +229,4 @@ function problemOfCode(code: string | undefined): Problem {
   }
   const { meaning, hint } = ERROR_CODES[code as ErrorCode]
   return { code, message: meaning, hint }
-}
-
-/** How long something lasted, from seconds to days, as people read it. */
-export function duration(durationMs: number): string {
-  if (durationMs < 1000) return 'under 1 s'
-  const units = [
-    ['s', 1000],
-    ['min', 60],
-    ['h', 60],
-    ['days', 24],
-  ] as const
-  let value = durationMs
-  let shown = ''
-  for (const [unit, size] of units) {
-    value /= size
-    shown = `${Math.round(value)} ${unit}`
-    // Two of a unit tell more than one of the next.
-    if (value < (unit === 'h' ? 48 : 120)) break
-  }
-  return shown
-}
-
-/** A duration as people read it. */
-export function seconds(durationMs: number): string {
-  return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
 }

@@ -91,7 +91,7 @@ async function follow(
   { surefoot, lastFault, visitor }: PageClient,
   messages: readonly ChatMessage[],
   classNumber: number,
-  call: { readonly cache: true | undefined; readonly signal: AbortSignal },
+  call: { readonly cache: boolean | undefined; readonly signal: AbortSignal },
   change: (next: (old: Turn) => Turn) => void,
 ): Promise<void> {
   const { signal } = call
