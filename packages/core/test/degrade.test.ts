@@ -8,6 +8,7 @@ import { createStandIn, faults } from '@surefoot/testing'
 import type { StandIn, StandInOptions } from '@surefoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { runScript } from './script.ts'
 import { answerTo, answers, failureOf, pause, read, until } from './setup.ts'
 
 const BIG = 'big'
@@ -270,49 +271,84 @@ describe('what a call needs', () => {
 
 describe('a caller who leaves', () => {
   const reason = new Error('enough')
-  const leave = async (house: House, ms: number): Promise<unknown> => {
+  /** Leaves as soon as that is so. */
+  const leave = async (house: House, isThere: () => boolean | Promise<boolean>): Promise<unknown> => {
     const controller = new AbortController()
-    setTimeout(() => controller.abort(reason), ms)
-    return await house.surefoot.chat('x', { signal: controller.signal }).catch((error: unknown) => error)
+    const ended = house.surefoot.chat('x', { signal: controller.signal }).catch((error: unknown) => error)
+    await until(isThere)
+    controller.abort(reason)
+    return await ended
   }
+  const isWaiting =
+    ({ surefoot }: House) =>
+    async () =>
+      (await surefoot.health()).waiting === 1
+  const slow = { slots: 1, tokensPerSecond: 5 }
 
-  it('in the queue of the first model, at the second, while it waits for ready, at the model in this process', async () => {
-    const slow = { slots: 1, tokensPerSecond: 5 }
-    await using queued = await build({ slots: 1 }, { big: slow })
-    const busy = queued.surefoot.run('busy')
-    await until(() => queued.big.counts.openRequests === 1)
-    expect(await leave(queued, 50)).toBe(reason)
+  it('in the queue of the first model', async () => {
+    await using house = await build({ slots: 1 }, { big: slow })
+    const busy = house.surefoot.run('busy')
+    await until(() => house.big.counts.openRequests === 1)
+    expect(await leave(house, isWaiting(house))).toBe(reason)
     busy.stop()
     await busy.answer.catch(() => {})
-    await nothingIsHeld(queued)
+    await nothingIsHeld(house)
+  })
 
-    await using second = await build({}, { small: slow })
-    await second.big.fault(faults.refuse())
-    await second.surefoot.chat('before', { model: SMALL, deadlineMs: 300 }).catch(() => {})
-    expect(await leave(second, 400)).toBe(reason)
-    await nothingIsHeld(second)
+  it('while the second model answers', async () => {
+    await using house = await build({}, { small: slow })
+    await house.big.fault(faults.refuse())
+    expect(await leave(house, () => house.small.counts.tokens > 0)).toBe(reason)
+    await nothingIsHeld(house)
+  })
 
-    let aborted = 0
+  it('while it waits for the last one', async () => {
+    await using house = await build(FALLBACK)
+    await Promise.all([house.big.fault(faults.refuse()), house.small.fault(faults.refuse())])
+    const opening = Array.from({ length: 12 }, (_, n) => house.surefoot.chat(`opens ${n}`, { deadlineMs: 2_000 }))
+    await until(async () => (await house.surefoot.backends()).every(({ breaker }) => breaker.state === 'open'))
+    expect((await Promise.all(opening)).map(({ served }) => served)).toEqual(opening.map(() => 'fallback'))
+    expect(await leave(house, isWaiting(house))).toBe(reason)
+    await nothingIsHeld(house)
+  })
+
+  it('while the model in this process answers', async () => {
+    const counts = { begun: 0, aborted: 0 }
     const endless: EmbeddedEngine = {
       generate: ({ signal }) =>
         new Promise((_resolve, reject) => {
+          counts.begun++
           signal.addEventListener('abort', () => {
-            aborted++
+            counts.aborted++
             reject(signal.reason as Error)
           })
         }),
       close: async () => {},
     }
-    await using waiting = await build(FALLBACK)
-    await using local = await build(
+    await using house = await build(
       { waitForReadyMs: 0, localModel: gguf, ...FALLBACK },
       { deps: { loadEmbedded: async () => endless } },
     )
-    for (const house of [waiting, local]) {
-      await Promise.all([house.big.fault(faults.refuse()), house.small.fault(faults.refuse())])
-      expect(await leave(house, 300)).toBe(reason)
-      await nothingIsHeld(house)
-    }
-    expect(aborted).toBe(1)
+    await Promise.all([house.big.fault(faults.refuse()), house.small.fault(faults.refuse())])
+    expect(await leave(house, () => counts.begun === 1)).toBe(reason)
+    expect(counts.aborted).toBe(1)
+    await nothingIsHeld(house)
   })
+})
+
+it('after close() nothing of it is left', async () => {
+  await using house = await build()
+  await Promise.all([house.big.fault(faults.refuse()), house.small.fault(faults.refuse())])
+  const { lines } = await runScript(
+    house.big.url,
+    `
+    const image = { messages: [{ role: 'user', content: 'x', images: ['aGk='] }] }
+    const calls = Array.from({ length: 8 }, (_, n) => surefoot.chat(n % 2 === 0 ? image : String(n), { deadlineMs: 200 + 50 * n }))
+    console.log([...new Set((await Promise.all(calls)).map(({ served }) => served))].join())
+    await surefoot.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    console.log(JSON.stringify(process.getActiveResourcesInfo().filter((name) => /TCP|Timeout|Immediate|DNS/.test(name))))`,
+    { degradeModels: `${SMALL},other`, fallbackMessage: MESSAGE },
+  )
+  expect(lines).toEqual(['fallback', '[]'])
 })
