@@ -8,8 +8,8 @@ const MOST_MODELS = 1_000
 const FEWEST_TOKENS = 100
 /** No text has so many bytes per token; the count of a part of a prompt looks like it. */
 const MOST_BYTES = 16
-/** Weight of the latest prompt in the running mean. */
-const WEIGHT = 0.2
+/** Weight of what was counted before, for each prompt more. */
+const KEPT = 0.8
 
 /**
  * How many bytes of a request make one token of its prompt, learned from the counts of answers. Bytes and not characters:
@@ -17,16 +17,27 @@ const WEIGHT = 0.2
  * of it was cached (docs/discoveries/0002-which-ollama-refuses-a-long-prompt.md).
  */
 export class TokenRates {
-  readonly #bytesPerToken = new BoundedMap<string, number>(MOST_MODELS)
+  readonly #counted = new BoundedMap<string, Counted>(MOST_MODELS)
 
   learn(model: string, bytes: number, tokens: number): void {
     if (tokens < FEWEST_TOKENS || bytes / tokens > MOST_BYTES) return
-    const mean = this.#bytesPerToken.get(model)
-    this.#bytesPerToken.set(model, mean === undefined ? bytes / tokens : mean + (bytes / tokens - mean) * WEIGHT)
+    const before = this.#counted.get(model)
+    // Sums and not a mean of ratios: in a long prompt the words of the template weigh less.
+    if (before === undefined) this.#counted.set(model, { bytes, tokens })
+    else {
+      before.bytes = before.bytes * KEPT + bytes
+      before.tokens = before.tokens * KEPT + tokens
+    }
   }
 
   /** `undefined` until a prompt was counted. */
   of(model: string): number | undefined {
-    return this.#bytesPerToken.get(model)
+    const counted = this.#counted.get(model)
+    return counted && counted.bytes / counted.tokens
   }
+}
+
+interface Counted {
+  bytes: number
+  tokens: number
 }
