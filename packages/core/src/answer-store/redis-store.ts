@@ -141,10 +141,15 @@ export class RedisStore implements SecondLevel {
     const client = this.#client
     if (client === undefined) return Promise.resolve(undefined)
     const { promise, resolve } = Promise.withResolvers<T | undefined>()
-    const timer = this.#deps.runtime.timers.set(PATIENCE_MS, () => {
+    const { timers } = this.#deps.runtime
+    const tooLate = (): void => {
       resolve(undefined)
       // Of those that wait at the same time the first one is enough.
       if (client === this.#client) this.#lose(new Error('TIMEOUT'), pauseMs(SLOW_PAUSES_MS, this.#timesSlow++))
+    }
+    let timer = timers.set(PATIENCE_MS, () => {
+      // Where this process was busy for so long, what was answered in time is read only now.
+      timer = timers.set(0, tooLate)
     })
     act(client).then(
       (value) => {
