@@ -64,7 +64,11 @@ async function chat(context: Context, { surefoot, withShownAddresses }: MentorDe
   } catch (error) {
     if (!SurefootError.is(error)) throw error
     const status = OWN_MISTAKES.get(error.code)
-    if (status !== undefined) return context.json({ success: false, error: error.message }, status)
+    if (status !== undefined) {
+      // What to do about a question that is too long is in numbers that only we know.
+      const mend = error.code === 'CONTEXT_OVERFLOW' ? { details: error.hint } : {}
+      return context.json({ success: false, error: error.message, ...mend }, status)
+    }
     const details = withShownAddresses(`${error.message.replace(/[.!]$/, '')}. ${error.hint}`)
     return context.json(
       { success: false, error: NO_ANSWER, details },
