@@ -1,5 +1,6 @@
 import { CallerLeft } from '../callers/make-call.ts'
 import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
+import { isLoad } from './load-checks.ts'
 
 /** So many are remembered; core remembers fewer. */
 const LONGEST = 1_000
@@ -19,6 +20,8 @@ interface Entry {
 export class AttemptRow {
   readonly #entries: Entry[] = []
   readonly #beside = new Set<Exchange>()
+  /** Those of them that are no loads, and under way. */
+  readonly #questions = new Set<Exchange>()
   /** Loads that failed count as well, wherever they stood. */
   #failedBeside = 0
   #sureFailures = 0
@@ -28,19 +31,27 @@ export class AttemptRow {
     if (this.#entries.length > LONGEST) this.#entries.shift()
   }
 
-  /** A load or a question of core's own. */
+  /** A load, a question of core's own, or an attempt whose lease is older than its request. */
   addBeside(exchange: Exchange): void {
     this.#beside.add(exchange)
+    if (!isLoad(exchange)) this.#questions.add(exchange)
     this.#entries.push({ exchange, outcome: 'unclear' })
   }
 
   ended(exchange: Exchange, how: ExchangeEnd, isWaitedFor: boolean): void {
     if (this.#beside.delete(exchange) && !exchange.wasAnswered) this.#failedBeside++
+    // Its success stands where its lease was given: among the failures, perhaps.
+    if (this.#questions.delete(exchange) && exchange.wasAnswered) this.#sureFailures = 0
     const index = this.#entries.findLastIndex((entry) => entry.exchange === exchange)
     const entry = this.#entries[index]
     if (entry === undefined || entry.outcome === 'unclear') return
     entry.outcome = outcomeOf(exchange, how, isWaitedFor)
     if (entry.outcome === 'broken') this.#sureFailures = Math.max(this.#sureFailures, this.#brokenAround(index))
+  }
+
+  /** Something undecided whose place is not known: until it ends it may interrupt every row. */
+  get isInterrupted(): boolean {
+    return this.#questions.size > 0
   }
 
   /** The most failures in one row that are failures beyond doubt. */

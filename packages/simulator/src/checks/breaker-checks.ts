@@ -67,7 +67,7 @@ export class BreakerChecks {
   dispatched(backend: string, exchange: Exchange, isCall: boolean): void {
     const breaker = this.#of(backend)
     if (breaker.state === 'closed') {
-      if (isCall && breaker.row.sureFailures >= this.#threshold) {
+      if (isCall && !breaker.row.isInterrupted && breaker.row.sureFailures >= this.#threshold) {
         const failures = `${breaker.row.sureFailures} failures in a row`
         this.#report('I6', `the breaker of ${backend} is closed after ${failures}`)
       }
