@@ -203,6 +203,30 @@ describe('a model in this process', () => {
     await expect(full.read(full.answer({ buffered: true }))).rejects.toBe(overflow)
   })
 
+  it('gives its memory back only when nothing is written any more, or 5 s later', async () => {
+    const { answer, time, model, counts } = createRig()
+    const controller = new AbortController()
+    const left = answer({}, controller.signal)
+    await time.advance(115)
+    await left
+    controller.abort(reason)
+    let running: number | undefined
+    const closed = model.close().then(() => (running = counts.running))
+    await time.runUntilIdle()
+    await closed
+    expect(running).toBe(0)
+    expect(counts.closed).toBe(1)
+    const stuck = createRig({ generate: () => new Promise(() => {}) })
+    void stuck.answer().catch(() => {})
+    await stuck.time.advance(100)
+    void stuck.model.close()
+    await stuck.time.advance(4_999)
+    expect(stuck.counts.closed).toBe(0)
+    await stuck.time.advance(1)
+    expect(stuck.counts.closed).toBe(1)
+    expect(stuck.time.pendingTimers).toBe(0)
+  })
+
   it('gives its memory back when it is closed, also when nobody has ever needed it', async () => {
     const { answer, read, model, counts } = createRig()
     await model.close()

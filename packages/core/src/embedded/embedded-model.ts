@@ -17,6 +17,9 @@ const DEFAULT_TEMPERATURE = 0.8
 const DEFAULT_TOP_K = 40
 const DEFAULT_TOP_P = 0.9
 const NS_PER_MS = 1e6
+/** A generation stops at its next token; one that does not is not waited for. */
+const STOP_MS = 5_000
+const NEVER = new AbortController().signal
 
 /** When one answer began and went on, on the monotonic clock. */
 interface Times {
@@ -69,8 +72,10 @@ export class EmbeddedModel {
     return { backend: '', body: queue.body(() => left.abort(new DOMException('The reader has left', 'AbortError'))) }
   }
 
-  /** Gives the memory back; calls must have ended. */
+  /** Gives the memory back, when what was left in the middle has stopped; calls must have ended. */
   async close(): Promise<void> {
+    if (this.#engine === undefined) return
+    await this.#turns.take(NEVER, this.#nowMs() + STOP_MS).catch(() => {})
     const engine = await this.#engine?.catch(() => undefined)
     this.#engine = undefined
     await engine?.close()

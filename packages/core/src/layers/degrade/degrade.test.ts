@@ -182,6 +182,13 @@ describe('the ladder', () => {
     const rig = createRig({ a: 'QUEUE_TIMEOUT', b: 'QUEUE_TIMEOUT', c: 'QUEUE_TIMEOUT' }, options)
     await rig.ask()
     expect(rig.asked.map(({ context }) => context.patience?.untilMs)).toEqual([4_000, 4_000, 7_000])
+    const local: DegradeDeps['local'] = { name: 'tiny', answer: async () => replyOf('tiny') }
+    const slow = createRig(
+      { a: 'QUEUE_TIMEOUT' },
+      { config: { degradeModels: [] }, deadlineMs: 40_000, deps: { local } },
+    )
+    await slow.ask()
+    expect(slow.asked[0]!.context.patience?.untilMs).toBe(30_000)
   })
 
   it('goes back up when a better model can be asked again, three times at the most', async () => {
