@@ -15,6 +15,7 @@ import type {
 
 import type { ContinuationMode } from './backends/continuation-mode.ts'
 import type { Lease } from './backends/lease.ts'
+import type { AttemptFailure } from './outcome/attempt-failure.ts'
 
 /** What is asked for. A layer that does not concern a kind passes it on. */
 export interface Call {
@@ -28,6 +29,11 @@ export interface Call {
    * of before would make Ollama load the model anew. Set by `prepare`, for `transport` alone.
    */
   readonly latest?: (() => Pick<Call, 'request' | 'body'>) | undefined
+  /**
+   * After a refusal of the prompt as too long: raises the context where that is allowed, and says whether asking again
+   * makes sense. Set by `prepare`, for `resume`, which asks with half an answer more.
+   */
+  readonly makeRoom?: ((refusal: AttemptFailure) => Promise<boolean>) | undefined
   /** What the model's tag stands for on most backends, where that is known; set by `prepare`. */
   readonly digest?: string | undefined
   /** The caller wants the answer whole: it may be asked for again as long as it is not. */

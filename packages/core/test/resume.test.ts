@@ -117,6 +117,19 @@ describe('a stream that breaks goes on from its last character', () => {
     })
   }
 
+  for (const version of ['0.32.15', '0.24.0'] as const) {
+    it(`with a larger context where the half answer does not fit into the one that the prompt had (${version})`, async () => {
+      await using fleet = await startFleet({ both: { version, contextLength: 50 } })
+      const seen = await ask(fleet, faults.cut({ afterTokens: 28, times: 1 }))
+      expect(seen.failure).toBeUndefined()
+      expect(seen.text).toBe(TEXT)
+      expect(seen.resumed).toHaveLength(1)
+      const grown = [fleet.first, fleet.second].flatMap(({ log }) => log.map(({ body }) => body))
+      expect(grown).toContainEqual(expect.objectContaining({ options: { num_ctx: 4_096 }, truncate: false }))
+      expect(fleet.first.counts.cutPrompts + fleet.second.counts.cutPrompts).toBe(0)
+    })
+  }
+
   for (const prefill of ['continue', 'echo', 'new-turn'] as const satisfies PrefillMode[]) {
     it(`whatever its template makes of a half answer: ${prefill}`, async () => {
       await using fleet = await startFleet({ both: { models: [{ name: 'llama3.2', prefill }] } })
@@ -302,6 +315,14 @@ describe('where a stream cannot be gone on from, it ends with a typed error and 
     // It is not asked again for what it has failed to do.
     await ask(fleet, cut)
     expect(fleet.first.counts.chats).toBe(before + 1)
+  })
+
+  it('when the half answer does not fit into the context, and a larger one may not be chosen', async () => {
+    await using fleet = await startFleet({ both: { contextLength: 50 }, config: { maxContext: 0 } })
+    const seen = await ask(fleet, faults.cut({ afterTokens: 28, times: 1 }))
+    expect(seen.failure).toMatchObject({ code: 'STREAM_INTERRUPTED', partial: seen.text })
+    expect(TEXT.startsWith(seen.text)).toBe(true)
+    expect(fleet.first.counts.cutPrompts + fleet.second.counts.cutPrompts).toBe(0)
   })
 
   it('when the other backend has another model by that name', async () => {

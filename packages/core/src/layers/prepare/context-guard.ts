@@ -53,11 +53,12 @@ export class ContextGuard {
     if (growing !== undefined) await growing
 
     // A backend that cannot refuse would cut the half answer with its prompt.
-    const canResume = this.#contexts.leastCare === 'refuses'
+    const sent: Call =
+      this.#contexts.leastCare === 'refuses' ? this.#withRoom(call, guarded) : { ...call, resume: false }
     let asked = context
     for (;;) {
       try {
-        const reply = await next(canResume ? call : { ...call, resume: false }, asked)
+        const reply = await next(sent, asked)
         return isLong ? await this.#cuts.check(reply, guarded) : reply
       } catch (failure) {
         if (!(failure instanceof AttemptFailure)) throw failure
@@ -67,6 +68,15 @@ export class ContextGuard {
         asked = { ...context, attempt, reason: failure.verdict.error.code }
       }
     }
+  }
+
+  #withRoom(call: Call, guarded: GuardedCall): Call {
+    const makeRoom = (refusal: AttemptFailure): Promise<boolean> =>
+      this.#makeRoom(refusal, guarded).then(
+        () => true,
+        () => false,
+      )
+    return { ...call, makeRoom }
   }
 
   /** Returns when it makes sense to ask again; else throws what the caller is told. */

@@ -201,8 +201,10 @@ export class Resumption {
     } catch (failure) {
       context.signal.throwIfAborted()
       if (!(failure instanceof AttemptFailure) || failure.verdict.class !== 'client') return undefined
-      // With the half the prompt is longer than the context: nobody can go on, and that says nothing of the backend.
-      if (failure.verdict.error.code === 'CONTEXT_OVERFLOW') return undefined
+      // With the half the prompt is longer than the context, which says nothing of the backend.
+      if (failure.verdict.error.code === 'CONTEXT_OVERFLOW') {
+        return (await this.#call.makeRoom?.(failure)) === true ? 'refused' : undefined
+      }
       this.#deps.going.refute(failure.backend, this.#call)
       return 'refused'
     }
