@@ -48,6 +48,8 @@ export interface Script {
   readonly words?: readonly string[]
   readonly breaksAfter?: number
   readonly refuses?: Error
+  /** Attempts that were made before it was refused. */
+  readonly attemptsBefore?: number
   readonly final?: object
 }
 
@@ -107,6 +109,7 @@ export function createCacheRig(
       words = WORDS,
       breaksAfter,
       refuses,
+      attemptsBefore = 0,
       final,
     } = typeof script === 'function' ? script(call, nth) : script
     context.defer((end) => run.ends.push(end))
@@ -120,6 +123,9 @@ export function createCacheRig(
         })
       })
     context.emit({ type: 'queued', position: 1, waitingFor: 'slot' })
+    for (let attempt = 1; attempt <= attemptsBefore; attempt++) {
+      context.emit({ type: 'attempt', attempt, backend: 'http://a:1' })
+    }
     await after(firstMs / 2)
     if (refuses !== undefined) throw refuses
     context.emit({ type: 'attempt', attempt: context.attempt, backend: 'http://a:1' })

@@ -107,7 +107,7 @@ describe('joiners of a running stream', () => {
   })
 
   it('end it when the last of them leaves: the slot is free, and nothing is kept', async () => {
-    await using pair = await startPair(slow, { cache: true, slots: 1 })
+    await using pair = await startPair({ ...slow, tokensPerSecond: 20 }, { cache: true, slots: 1 })
     const { ollama, surefoot } = pair
     const runs = [1, 2, 3].map(() => surefoot.run('hi', deterministic))
     const ended = Promise.allSettled(runs.map(({ answer }) => answer))
@@ -203,6 +203,32 @@ describe('an older answer, when no model can answer', () => {
     expect(stale.reason).toMatch(/CANNOT_CONNECT|BREAKER_OPEN/)
     expect((await surefoot.chat('something else')).served).toBe('fallback')
     expect((await surefoot.chat('hi', { tenant: 'other' })).served).toBe('fallback')
+  })
+})
+
+describe('a prompt that is too long', () => {
+  const long = { messages: [{ role: 'user', content: 'word '.repeat(1_500) }], options: { temperature: 0 } }
+  const five = [true, false, true, false, true]
+
+  it('gets its larger context once, for all who ask', async () => {
+    await using pair = await startPair({ contextLength: 512, answers: () => 'Read.' }, { cache: true })
+    const { ollama, surefoot } = pair
+    const answers = await Promise.all(five.map((buffered) => surefoot.run(long, { buffered }).answer))
+    for (const { message, served } of answers) expect([message.content, served]).toEqual(['Read.', 'model'])
+    // One that was refused, a load with the larger context, and the answer.
+    expect(ollama.counts).toMatchObject({ chats: 3, loads: 1, cutPrompts: 0 })
+    expect((await surefoot.chat(long)).served).toBe('cache')
+  })
+
+  it('that was cut by an Ollama which cannot refuse it is neither answered nor kept', async () => {
+    const settings = { version: '0.12.5', contextLength: 512, answers: () => 'Read.' } as const
+    await using pair = await startPair(settings, { cache: true, maxContext: 0 })
+    const { surefoot } = pair
+    for (let times = 0; times < 2; times++) {
+      const runs = five.map((buffered) => surefoot.run(long, { buffered }).answer)
+      for (const { code } of await Promise.all(runs.map(failureOf))) expect(code).toBe('CONTEXT_OVERFLOW')
+    }
+    expect(surefoot.cache).toMatchObject({ entries: 0, hits: 0 })
   })
 })
 

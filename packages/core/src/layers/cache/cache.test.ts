@@ -317,7 +317,20 @@ describe('a run that fails', () => {
     expect(rig.runs).toHaveLength(2)
   })
 
-  it('after a backend was asked fails for all: what it cost is not spent once more for each of them', async () => {
+  it('that was refused while no backend was usable, after one had failed, is asked again by who came later', async () => {
+    const open = new SurefootError({ code: 'BREAKER_OPEN', message: 'open', attempts: 2 })
+    const rig = createCacheRig({}, (_call, nth) =>
+      nth === 1 ? { firstMs: 60_000, refuses: open, attemptsBefore: 2 } : {},
+    )
+    const first = rig.ask()
+    await rig.time.advance(25_000)
+    const late = rig.ask()
+    await rig.time.runUntilIdle()
+    expect(first.error).toBe(open)
+    expect(late.text).toBe(TEXT)
+  })
+
+  it('by an attempt fails for all: what it cost is not spent once more for each of them', async () => {
     const rig = createCacheRig({}, { breaksAfter: 0 })
     const callers = [rig.ask(), rig.ask(), rig.ask()]
     await rig.time.runUntilIdle()
@@ -425,6 +438,16 @@ describe('answers for when no model can answer', () => {
     expect(await rig.answers.staleAnswer(call({ tenant: 'a', cache: false }))).toBeUndefined()
     expect(await rig.answers.staleAnswer(call({ tenant: 'b' }))).toBeUndefined()
     expect(await rig.answers.staleAnswer(call())).toBeUndefined()
+  })
+
+  it('do not answer calls that are shared, once they are not fresh any more', async () => {
+    const rig = createCacheRig(STALE)
+    rig.ask()
+    await rig.time.runUntilIdle()
+    await rig.time.advance(10_000)
+    const again = rig.ask()
+    await rig.time.runUntilIdle()
+    expect(again.answer?.served).toBe('model')
   })
 
   it('do not answer calls that are not shared, as long as a model can', async () => {

@@ -1,4 +1,5 @@
 import type { AnswerCache } from '../../answer-store/answer-cache.ts'
+import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { abortable } from '../../runtime/abortable.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Call, CallContext, Reply, Service } from '../../service.ts'
@@ -56,7 +57,7 @@ export class Desk {
         const { backend, how } = run.reply as Reply
         return { backend, how, body: joiner }
       } catch (failure) {
-        if (context.signal.aborted || !mayAskAgain(seat)) throw failure
+        if (context.signal.aborted || !mayAskAgain(seat, failure)) throw failure
         joiner.leave(failure)
         const meanwhile = this.#answers.fresh(key, call.model)
         if (meanwhile !== undefined) return meanwhile
@@ -134,9 +135,10 @@ function runKeyOf(key: string, { resume, request }: Call, { patience, reason }: 
 }
 
 /**
- * Whether a failure of the run is none of this caller's: the run was turned away for reasons of whoever began it (its
- * deadline, how long it had waited) before a backend was asked, or it broke for those who read along.
+ * Whether a failure of the run is none of this caller's: the run was turned away by our own queue for reasons of whoever
+ * began it (its deadline, how long it had waited), or it broke for those who read along. What an attempt failed by is the same
+ * for all: what it cost is not spent once more for each of them.
  */
-function mayAskAgain({ run, joiner, isFirst }: Seat): boolean {
-  return joiner.isUntouched || (!isFirst && !run.isAttempted)
+function mayAskAgain({ joiner, isFirst }: Seat, failure: unknown): boolean {
+  return joiner.isUntouched || (!isFirst && !(failure instanceof AttemptFailure))
 }
