@@ -23,7 +23,8 @@ let gguf: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'surefoot-degrade-'))
   gguf = join(folder, 'tiny.gguf')
-  writeFileSync(gguf, 'GGUF')
+  // A header: version 3, no tensors, no entries.
+  writeFileSync(gguf, Buffer.from('474755460300000000000000000000000000000000000000', 'hex'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 

@@ -203,6 +203,35 @@ describe('a model in this process', () => {
     await expect(full.read(full.answer({ buffered: true }))).rejects.toBe(overflow)
   })
 
+  it('a load that takes too long is not waited for, and is there for those that come later', async () => {
+    const { answer, read, time, counts } = createRig({ loadMs: 50_000 })
+    const hasty = read(answer({}, undefined, 10_000))
+    hasty.catch(() => {})
+    await expect(hasty).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      message: 'tiny-1b.Q4, the model in this process, is still being loaded.',
+    })
+    expect((await read(answer())).text).toBe('One two three four')
+    expect(counts.loads).toBe(1)
+    expect(time.pendingTimers).toBe(0)
+  })
+
+  it('a load that never ends costs a minute once, and then nothing', async () => {
+    const { answer, time, model, counts } = createRig({ loadMs: 1e9 })
+    const failed = (at: number[]) => answer().catch(() => at.push(time.clock.monotonicMs()))
+    const endedAtMs: number[] = []
+    void failed(endedAtMs)
+    await time.advance(60_000)
+    void failed(endedAtMs)
+    await time.advance(1)
+    expect(endedAtMs).toEqual([60_000, 60_000])
+    let closed = false
+    void model.close().then(() => (closed = true))
+    await time.advance(5_000)
+    expect(closed).toBe(true)
+    expect(counts.loads).toBe(1)
+  })
+
   it('gives its memory back only when nothing is written any more, or 5 s later', async () => {
     const { answer, time, model, counts } = createRig()
     const controller = new AbortController()

@@ -17,7 +17,9 @@ const DEFAULT_TEMPERATURE = 0.8
 const DEFAULT_TOP_K = 40
 const DEFAULT_TOP_P = 0.9
 const NS_PER_MS = 1e6
-/** A generation stops at its next token; one that does not is not waited for. */
+/** A load that takes longer may never end (the package reads some damaged files for ever): calls go on without it. */
+const LOAD_MS = 60_000
+/** A generation stops at its next token, a load when it is done; one that does not is not waited for. */
 const STOP_MS = 5_000
 const NEVER = new AbortController().signal
 
@@ -39,6 +41,7 @@ export class EmbeddedModel {
   readonly #runtime: Runtime
   readonly #turns: Turns
   #engine: Promise<EmbeddedEngine> | undefined
+  #loadSinceMs = 0
 
   constructor(path: string, load: LoadEmbedded, runtime: Runtime) {
     this.name = basename(path).replace(/\.gguf$/i, '')
@@ -48,7 +51,10 @@ export class EmbeddedModel {
     this.#turns = new Turns(runtime)
   }
 
-  /** Resolves with its first token, or with the whole answer for a call that wants it whole. */
+  /**
+   * Resolves with its first token, or with the whole answer for a call that wants it whole. Rejects at that time on the
+   * monotonic clock if its turn has not come or the model is not in memory by then.
+   */
   async answer(call: Call, { signal }: CallContext, untilMs: number): Promise<Reply> {
     const askedAtMs = this.#nowMs()
     const giveBack = await this.#turns.take(signal, untilMs)
@@ -61,7 +67,7 @@ export class EmbeddedModel {
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     // The turn is over when nothing is written any more, not when nobody listens.
-    const written = this.#write(call, queue, left.signal, askedAtMs).catch((error: unknown) =>
+    const written = this.#write(call, queue, left.signal, { askedAtMs, untilMs }).catch((error: unknown) =>
       queue.fail(this.#named(error, signal)),
     )
     void written.finally(() => {
@@ -74,15 +80,21 @@ export class EmbeddedModel {
 
   /** Gives the memory back, when what was left in the middle has stopped; calls must have ended. */
   async close(): Promise<void> {
-    if (this.#engine === undefined) return
-    await this.#turns.take(NEVER, this.#nowMs() + STOP_MS).catch(() => {})
-    const engine = await this.#engine?.catch(() => undefined)
+    const engine = this.#engine
+    if (engine === undefined) return
     this.#engine = undefined
-    await engine?.close()
+    await this.#turns.take(NEVER, this.#nowMs() + STOP_MS).catch(() => {})
+    const closed = engine.then((loaded) => loaded.close())
+    await this.#inTime(closed, this.#nowMs() + STOP_MS, NEVER).catch(() => {})
   }
 
-  async #write({ request }: Call, queue: TextQueue, signal: AbortSignal, askedAtMs: number): Promise<void> {
-    const engine = await abortable(this.#loaded(), signal)
+  async #write(
+    { request }: Call,
+    queue: TextQueue,
+    signal: AbortSignal,
+    { askedAtMs, untilMs }: { readonly askedAtMs: number; readonly untilMs: number },
+  ): Promise<void> {
+    const engine = await this.#inTime(this.#loaded(), Math.min(untilMs, this.#loadSinceMs + LOAD_MS), signal)
     const times: Times = { askedAtMs, loadedAtMs: this.#nowMs(), firstAtMs: undefined }
     const end = await engine.generate({
       ...settingsOf(request.options ?? {}),
@@ -98,11 +110,28 @@ export class EmbeddedModel {
   }
 
   #loaded(): Promise<EmbeddedEngine> {
-    const engine = (this.#engine ??= this.#load(this.#path))
+    if (this.#engine !== undefined) return this.#engine
+    this.#loadSinceMs = this.#nowMs()
+    const engine = this.#load(this.#path)
+    this.#engine = engine
     engine.catch(() => {
       if (this.#engine === engine) this.#engine = undefined
     })
     return engine
+  }
+
+  /** What is there already is in time. */
+  async #inTime<T>(work: Promise<T>, untilMs: number, signal: AbortSignal): Promise<T> {
+    const late = new AbortController()
+    const timer = this.#runtime.timers.set(Math.max(0, untilMs - this.#nowMs()), () => {
+      const message = `${this.name}, the model in this process, is still being loaded.`
+      late.abort(new SurefootError({ code: 'OVERLOADED', message }))
+    })
+    try {
+      return await abortable(work, AbortSignal.any([signal, late.signal]))
+    } finally {
+      timer.cancel()
+    }
   }
 
   #chunk(content: string): ChatChunk {

@@ -8,8 +8,11 @@ import { EmbeddedModel } from './embedded-model.ts'
 import type { LoadEmbedded } from './engine.ts'
 import { PACKAGE, loadNodeLlamaCpp } from './node-llama-cpp.ts'
 
-/** The first bytes of every GGUF file. */
+/** The first bytes of every GGUF file: its name, then version, number of tensors and number of entries, little-endian. */
 const MAGIC = 'GGUF'
+const HEADER_BYTES = 24
+/** What is more than this is no number of a model: some damaged files are read for ever. */
+const MOST_OF_ANYTHING = 1_000_000
 
 /**
  * The model of the setting `localModel`. Nothing is loaded before a call needs it, but what would then be missing is said
@@ -35,13 +38,18 @@ function problemOf(path: string): string | undefined {
   try {
     const file = openSync(path, 'r')
     try {
-      const start = Buffer.alloc(MAGIC.length)
-      readSync(file, start)
-      return start.toString('latin1') === MAGIC ? undefined : 'is none'
+      const header = Buffer.alloc(HEADER_BYTES)
+      const bytes = readSync(file, header)
+      return bytes === HEADER_BYTES && isHeader(header) ? undefined : 'is none'
     } finally {
       closeSync(file)
     }
   } catch {
     return 'cannot be read'
   }
+}
+
+function isHeader(header: Buffer): boolean {
+  const numbers = [header.readUInt32LE(4), header.readBigUInt64LE(8), header.readBigUInt64LE(16)]
+  return header.toString('latin1', 0, MAGIC.length) === MAGIC && numbers.every((number) => number <= MOST_OF_ANYTHING)
 }
