@@ -45,7 +45,10 @@ function write(log: Logger, { type, ...fields }: TelemetryEvent): void {
     case 'shadow-end':
       return log.debug(record, `Copy for ${event.model} ended: ${event.outcome}`)
     case 'cache':
-      return log.debug(record, `Cache: ${event.where === undefined ? event.result : `${event.result} in ${event.where}`}`)
+      return log.debug(
+        record,
+        `Cache: ${event.where === undefined ? event.result : `${event.result} in ${event.where}`}`,
+      )
     case 'cache-store-out':
       return log.warn(record, `The Redis of the cache cannot be used: ${event.problem}; calls go on without it`)
     case 'cache-store-back':
