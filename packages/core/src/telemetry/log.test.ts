@@ -115,6 +115,13 @@ describe('the other lines', () => {
     })
   })
 
+  it('the Redis of the cache, when it cannot be used and when it can again', () => {
+    expect(said({ type: 'cache-store-out', problem: 'ECONNREFUSED' })).toBe(
+      'warn: The Redis of the cache cannot be used: ECONNREFUSED; calls go on without it',
+    )
+    expect(said({ type: 'cache-store-back' })).toBe('info: The Redis of the cache is back')
+  })
+
   it('stop when they are told to', () => {
     const lines: string[] = []
     const telemetry = createTelemetry()
