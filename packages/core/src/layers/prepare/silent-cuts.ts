@@ -60,7 +60,10 @@ export class SilentCuts {
    */
   async check(reply: Reply, guarded: GuardedCall): Promise<Reply> {
     const { backend, how, body } = reply
-    if (how !== undefined || this.#contexts.careOf(backend) === 'refuses') return reply
+    const care = this.#contexts.careOf(backend)
+    if (how !== undefined || care === 'refuses') return reply
+    // For the next one; nobody waits for it now.
+    if (care === undefined) void this.#contexts.findCareOf(backend)
     if (!guarded.call.buffered) {
       return { ...reply, body: new CheckedBody(body, (final) => this.#checkShown(final, backend, guarded)) }
     }
