@@ -7,8 +7,8 @@ import type { Member } from './member.ts'
 import { canonicalModel, psSchema } from './model-lists.ts'
 import { postWhole } from './post-whole.ts'
 import type { Roster } from './roster.ts'
-import { promptCareOf } from './silent-cut.ts'
-import type { PromptCare } from './silent-cut.ts'
+import { promptCareOf } from './prompt-care.ts'
+import type { PromptCare } from './prompt-care.ts'
 
 /** A description may take this long. */
 const SHOW_MS = 3_000

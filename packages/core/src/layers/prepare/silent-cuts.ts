@@ -8,7 +8,7 @@ import type { GuardedCall } from './guarded-call.ts'
 import type { Ladder, Misfit } from './ladder.ts'
 import { mendOf } from './mend.ts'
 import { rungFor } from './rungs.ts'
-import { wasCut } from './silent-cut.ts'
+import { wasCut } from './was-cut.ts'
 import { USUAL_BYTES_PER_TOKEN } from './token-rates.ts'
 
 /** A prompt that is expected to be so much longer than any context surely does not fit. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { promptCareOf } from './silent-cut.ts'
+import { promptCareOf } from './prompt-care.ts'
 
 describe('a prompt that is too long', () => {
   it.each([

@@ -2,7 +2,7 @@ import type { ChatMessage } from '@surefoot/protocol'
 import { createSeededRandom } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
-import { wasCut } from './silent-cut.ts'
+import { wasCut } from './was-cut.ts'
 
 const BYTES_PER_TOKEN = 4
 const CONTEXT = 4_096
