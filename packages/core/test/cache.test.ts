@@ -16,7 +16,7 @@ const slow = { firstTokenMs: 30, tokensPerSecond: 300 }
 
 describe('the same question', () => {
   it(`is generated once: ${REQUESTS} requests, ${DISTINCT} of them distinct, 50 at once`, async () => {
-    await using pair = await startPair({ slots: 8, answers: short }, { slots: 8, cache: true })
+    await using pair = await startPair({ slots: 8, answers: short }, { slots: 8, cache: true, resume: false })
     const { ollama, surefoot } = pair
     let joined = 0
     surefoot.telemetry.on((event) => {
