@@ -7,6 +7,10 @@ export interface SimulatedCase {
   /** How often each arm succeeds. */
   readonly rates: readonly number[]
   readonly weights: readonly number[]
+  /** How many further sessions have begun before the outcome of one is known. @default 0 */
+  readonly later?: readonly number[]
+  /** Share of the sessions whose outcome is ever known: callers leave, and not everybody judges. @default 1 */
+  readonly known?: readonly number[]
 }
 
 /** What came of many experiments of one kind, each looked at after every session. */
@@ -36,25 +40,33 @@ export const CASES: readonly SimulatedCase[] = [
   { name: 'three equal, weights 0.8, 0.1 and 0.1', rates: [BASE, BASE, BASE], weights: [0.8, 0.1, 0.1] },
   { name: 'two of three equally good', rates: [BASE, BASE * 1.2, BASE * 1.2], weights: [1, 1, 1] },
   { name: 'equal at 95 %', rates: [0.95, 0.95], weights: EVEN },
+  { name: 'equal at 95 %, one slower by 100 sessions', rates: [0.95, 0.95], weights: EVEN, later: [0, 100] },
+  { name: 'equal at 80 %, judged by 3 and by 1 of 10', rates: [0.8, 0.8], weights: EVEN, known: [0.3, 0.1] },
 ]
 
 /** Plays experiments of so many sessions, with random numbers of their own. */
 export function simulate(
-  { name, rates, weights }: SimulatedCase,
+  { name, rates, weights, later = [], known = [] }: SimulatedCase,
   experiments: number,
   sessions: number,
   seed: number,
 ): SimulatedResult {
   const random = createRandom(seed)
   const best = Math.max(...rates)
+  const all = weights.reduce((sum, weight) => sum + weight, 0)
   const isBest = rates.map((rate) => rate === best && rates.filter((other) => other === best).length === 1)
   const foundAfter: number[] = []
   let falseWinners = 0
   for (let experiment = 0; experiment < experiments; experiment++) {
     const test = new SequentialTest(weights)
+    const underway = rates.map((): boolean[] => [])
     for (let session = 0; session < sessions && test.winner === undefined; session++) {
       const arm = armAt(random(), weights)
-      test.observe(arm, random() < rates[arm]!)
+      const outcomes = underway[arm]!
+      const isSuccess = random() < rates[arm]!
+      if (known[arm] !== undefined && random() >= known[arm]) continue
+      outcomes.push(isSuccess)
+      if (outcomes.length > (later[arm] ?? 0) * (weights[arm]! / all)) test.observe(arm, outcomes.shift()!)
     }
     if (test.winner === undefined) continue
     if (isBest[test.winner] === true) foundAfter.push(test.observed)
