@@ -17,7 +17,7 @@ import { TokenRates, USUAL_BYTES_PER_TOKEN } from './token-rates.ts'
 /** What the guard is built with. */
 export interface ContextGuardDeps {
   readonly loadOptions: Pick<LoadOptions, 'of' | 'grow' | 'tooLargeFor'>
-  readonly contexts: Pick<ModelContexts, 'largest' | 'loaded' | 'careOf' | 'findCareOf' | 'leastCare' | 'outgrown'>
+  readonly contexts: Pick<ModelContexts, 'largest' | 'loaded' | 'careOf' | 'findCareOf' | 'leastCare'>
 }
 
 /** A prompt that is expected to be so much longer than its context is not sent to find out. */
@@ -59,7 +59,7 @@ export class ContextGuard {
     for (;;) {
       try {
         const reply = await next(sent, asked)
-        return isLong ? await this.#cuts.check(reply, guarded) : reply
+        return await this.#cuts.check(reply, guarded)
       } catch (failure) {
         if (!(failure instanceof AttemptFailure)) throw failure
         await this.#makeRoom(failure, guarded)

@@ -33,9 +33,18 @@ export function guardedCall(
   return { call, outgoing, context, bytes: outgoing.bytes, bytesPerToken, room }
 }
 
-/** Whether the prompt may be longer than what is surely there. What images take is not known, and they are not counted. */
-export function mayOverflow({ call, outgoing, bytes }: GuardedCall): boolean {
-  return bytes + WORDS_OF_TEMPLATE > (outgoing.numCtx ?? SMALLEST_CTX) && !hasImages(call)
+/**
+ * Whether the prompt may be longer than what is surely there. What images take is not known, and they are not counted.
+ *
+ * @param most that the model takes, in tokens, where that is known.
+ */
+export function mayOverflow(guarded: GuardedCall, most?: number): boolean {
+  return guarded.bytes + WORDS_OF_TEMPLATE > surelyThere(guarded, most) && !hasImages(guarded.call)
+}
+
+/** The context that there is at the least, in tokens. @param most that the model takes, where that is known. */
+export function surelyThere({ outgoing }: GuardedCall, most: number = Number.POSITIVE_INFINITY): number {
+  return Math.min(outgoing.numCtx ?? SMALLEST_CTX, most)
 }
 
 /** So many tokens surely hold the prompt, as far as can be told. */

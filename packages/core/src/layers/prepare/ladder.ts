@@ -22,12 +22,12 @@ export interface Misfit {
 export class Ladder {
   readonly #maxContext: number
   readonly #loadOptions: Pick<LoadOptions, 'of' | 'grow' | 'tooLargeFor'>
-  readonly #contexts: Pick<ModelContexts, 'largest' | 'outgrown'>
+  readonly #contexts: Pick<ModelContexts, 'largest'>
 
   constructor(
     maxContext: number,
     loadOptions: Pick<LoadOptions, 'of' | 'grow' | 'tooLargeFor'>,
-    contexts: Pick<ModelContexts, 'largest' | 'outgrown'>,
+    contexts: Pick<ModelContexts, 'largest'>,
   ) {
     this.#maxContext = maxContext
     this.#loadOptions = loadOptions
@@ -65,8 +65,6 @@ export class Ladder {
 
   /** @returns whether it grew. */
   raise(model: string, rung: number): boolean {
-    if (!this.#loadOptions.grow(model, rung)) return false
-    this.#contexts.outgrown(model)
-    return true
+    return this.#loadOptions.grow(model, rung)
   }
 }

@@ -1,7 +1,7 @@
 import { SurefootError } from '@surefoot/protocol'
 import type { ChatRequest } from '@surefoot/protocol'
 
-import type { LoadOptions } from '../../load-options.ts'
+import type { LoadOptions, Options } from '../../load-options.ts'
 import type { Call } from '../../service.ts'
 
 type Sent = Pick<Call, 'request'> & { readonly body: Buffer }
@@ -10,22 +10,32 @@ type Sent = Pick<Call, 'request'> & { readonly body: Buffer }
 export class Outgoing {
   readonly #model: string
   readonly #request: ChatRequest
-  readonly #loadOptions: Pick<LoadOptions, 'unify' | 'revisionOf'>
+  readonly #loadOptions: Pick<LoadOptions, 'of' | 'unify' | 'merge'>
   #sent: Sent | undefined
-  #revision = 0
+  #printedWith: Options | undefined
 
-  constructor(model: string, request: ChatRequest, loadOptions: Pick<LoadOptions, 'unify' | 'revisionOf'>) {
+  constructor(model: string, request: ChatRequest, loadOptions: Pick<LoadOptions, 'of' | 'unify' | 'merge'>) {
     this.#model = model
     this.#request = request
     this.#loadOptions = loadOptions
   }
 
-  /** As it is to be sent now. @throws SurefootError `INVALID_REQUEST` for what JSON cannot hold. */
-  readonly latest = (): Sent => {
-    if (this.#sent !== undefined && this.#revision === this.#loadOptions.revisionOf(this.#model)) return this.#sent
+  /**
+   * As it is to be sent now.
+   *
+   * @param loadedWith the load options of the lease that it is sent with. @default those that its model has now
+   * @throws SurefootError `INVALID_REQUEST` for what JSON cannot hold.
+   */
+  readonly latest = (loadedWith?: Options): Sent => {
+    if (this.#sent !== undefined && this.#printedWith === (loadedWith ?? this.#loadOptions.of(this.#model))) {
+      return this.#sent
+    }
     const { options } = this.#request
-    const unified = this.#loadOptions.unify(this.#model, options)
-    this.#revision = this.#loadOptions.revisionOf(this.#model)
+    const unified =
+      loadedWith === undefined
+        ? this.#loadOptions.unify(this.#model, options)
+        : this.#loadOptions.merge(this.#model, loadedWith, options)
+    this.#printedWith = loadedWith ?? this.#loadOptions.of(this.#model)
     const request = unified === options ? this.#request : { ...this.#request, options: unified }
     this.#sent = { request, body: printed(request) }
     return this.#sent

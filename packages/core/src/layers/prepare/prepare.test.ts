@@ -14,7 +14,6 @@ const contexts = {
   careOf: () => 'refuses' as const,
   findCareOf: async () => 'refuses' as const,
   leastCare: 'refuses' as const,
-  outgrown: () => {},
   digestOf: () => 'b27a29348d5d',
 }
 const CONTEXT = { defer: () => {} } as unknown as CallContext
@@ -28,7 +27,7 @@ async function sent(...requests: readonly ChatRequest[]): Promise<unknown[]> {
 
 async function sentWith(options: typeof GUARDED, ...requests: readonly ChatRequest[]): Promise<unknown[]> {
   const bodies: unknown[] = []
-  const layer = createPrepare(options, { loadOptions: new LoadOptions(), contexts })
+  const layer = createPrepare(options, { loadOptions: new LoadOptions({ monotonicMs: () => 0 }), contexts })
   const service = layer(async ({ body }) => {
     bodies.push(JSON.parse(String(body)))
     return REPLY
@@ -63,7 +62,7 @@ describe('what a backend is sent', () => {
   })
 
   it('is printed anew when its model is loaded with other options by then', async () => {
-    const loadOptions = new LoadOptions()
+    const loadOptions = new LoadOptions({ monotonicMs: () => 0 })
     let call: Call | undefined
     const service = createPrepare(GUARDED, { loadOptions, contexts })(async (given) => {
       call = given

@@ -9,7 +9,7 @@ import { Outgoing } from './outgoing.ts'
 /** What the layer is built with. */
 export interface PrepareDeps extends ContextGuardDeps {
   /** One set of load-relevant options for all calls of a model. */
-  readonly loadOptions: ContextGuardDeps['loadOptions'] & Pick<LoadOptions, 'unify' | 'revisionOf'>
+  readonly loadOptions: ContextGuardDeps['loadOptions'] & Pick<LoadOptions, 'unify' | 'merge'>
   readonly contexts: ContextGuardDeps['contexts'] & Pick<ModelContexts, 'digestOf'>
 }
 

@@ -3,7 +3,7 @@ import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { contextOverflow } from '../../outcome/context-overflow.ts'
 import type { Delta, Final, Reply } from '../../service.ts'
 import { CheckedBody } from './checked-body.ts'
-import { tokensAtMost } from './guarded-call.ts'
+import { hasImages, mayOverflow, surelyThere, tokensAtMost } from './guarded-call.ts'
 import type { GuardedCall } from './guarded-call.ts'
 import type { Ladder, Misfit } from './ladder.ts'
 import { mendOf } from './mend.ts'
@@ -61,7 +61,7 @@ export class SilentCuts {
   async check(reply: Reply, guarded: GuardedCall): Promise<Reply> {
     const { backend, how, body } = reply
     const care = this.#contexts.careOf(backend)
-    if (how !== undefined || care === 'refuses') return reply
+    if (how !== undefined || care === 'refuses' || hasImages(guarded.call)) return reply
     // For the next one; nobody waits for it now.
     if (care === undefined) void this.#contexts.findCareOf(backend)
     if (!guarded.call.buffered) {
@@ -94,12 +94,16 @@ export class SilentCuts {
     const { prompt_eval_count: count } = chunk
     const expected = Math.ceil(bytes / bytesPerToken)
     const named = outgoing.numCtx
-    if (count === undefined || (count >= expected && count < (named ?? Number.POSITIVE_INFINITY))) return undefined
+    if (count === undefined) return undefined
     const { model, request } = call
     const { signal } = context
     if ((await this.#contexts.findCareOf(backend)) !== 'cuts') return undefined
     const most = await this.#contexts.largest(model, signal)
-    const given = named ?? (await this.#contexts.loaded(backend, model, signal))
+    // A model may take less than is named, and less than Ollama gives by itself.
+    if (!mayOverflow(guarded, most) || (count >= expected && count < surelyThere(guarded, most))) return undefined
+    // Where it has grown since this one was sent, what is in memory now is not what it was read with.
+    const isOld = named === undefined && this.#ladder.current(model) !== undefined
+    const given = isOld ? undefined : (named ?? (await this.#contexts.loaded(backend, model, signal)))
     const available = given === undefined ? undefined : Math.min(given, most ?? Number.POSITIVE_INFINITY)
     if (!wasCut({ count, context: available, messages: request.messages, bytes, bytesPerToken })) return undefined
     const needed = Math.max(expected, (available ?? count) + 1)
