@@ -1,32 +1,42 @@
-import type { ChatAnswer } from '@surefoot/protocol'
+import type { ChatAnswer, Priority } from '@surefoot/protocol'
 
-import { OracleAnswer } from '../ollama/oracle.ts'
 import type { Asked } from '../ollama/generation.ts'
+import { OracleAnswer } from '../ollama/oracle.ts'
+import { Effort } from './effort.ts'
+import { QUESTION, textOf } from './prompt.ts'
 import type { Question } from './question.ts'
-
-/** What every question begins with; a number follows. */
-const QUESTION = 'Question '
 
 /** How a call ended: `answered`, `left` by its caller, or the code of its error. */
 export type CallOutcome = string
+
+/** Who may answer a call. */
+export interface Answerers {
+  /** The model that was asked for, its variants, and those that may take its place. */
+  readonly models: readonly string[]
+  /** What is said when nobody can. */
+  readonly fallback?: string | undefined
+  /** Each model has words of its own. */
+  readonly differ: boolean
+}
+
+/** A way that was tried in vain. */
+export interface LeftRung {
+  readonly rung: string
+  readonly code: string
+  readonly atMs: number
+}
 
 /** Everything known of one call: what was asked, what is right, what was seen on the wire and by the caller. */
 export class CallRecord implements Asked {
   readonly id: number
   readonly question: Question
   readonly text: string
-  readonly answer: OracleAnswer
+  /** What decides its answer beside the model, and whose it is: calls with the same one may have one answer. */
+  readonly key: string
   readonly startedMs: number
   readonly deadlineAtMs: number
-  /** Attempts seen on the wire, and the failed ones among them that cost a backend work. */
+  /** Attempts seen on the wire. */
   attempts = 0
-  costly = 0
-  /** How many of the costly ones the budget has been charged for. */
-  charged = 0
-  /** A backend has said that the request is wrong. */
-  foundWrong = false
-  /** Until when each backend asked to be left alone, by its URL. */
-  readonly restUntilMs: Map<string, number> = new Map()
   leftAtMs: number | undefined
   firstTokenMs: number | undefined
   /** Characters of the answer that the caller has seen. */
@@ -35,15 +45,40 @@ export class CallRecord implements Asked {
   made = 0
   resumed = 0
   outcome: CallOutcome | undefined
+  /** How it met the cache the last time, as core tells it. */
+  met: 'hit' | 'joined' | 'miss' | undefined
+  /** When it last joined others who ask the same, and when it ended. */
+  joinedAtMs: number | undefined
+  endedMs: number | undefined
+  /** Since when it waits for a slot or a backend, as its caller is told. */
+  queuedSinceMs: number | undefined
+  /** Of those who wait for its answer the most important one's. */
+  priority: Priority | undefined
+  readonly leftRungs: LeftRung[] = []
+  /** The effort of each model, since it was last asked. */
+  readonly efforts: Map<string, Effort> = new Map()
+  readonly #answerers: Answerers
+  readonly #answers = new Map<string, OracleAnswer>()
+  /** What it may come to, by what was seen so far. */
+  #candidates: readonly string[] | undefined
   readonly #onLateToken: () => void
 
-  constructor(id: number, question: Question, startedMs: number, deadlineMs: number, onLateToken: () => void) {
+  constructor(
+    id: number,
+    question: Question,
+    startedMs: number,
+    deadlineMs: number,
+    answerers: Answerers,
+    onLateToken: () => void,
+  ) {
     this.id = id
     this.question = question
-    this.text = `${QUESTION}${id}.`
-    this.answer = new OracleAnswer(this.text, Math.max(1, Math.round(question.tokens)))
+    this.text = textOf(id, question)
+    this.key = keyOf(id, question)
     this.startedMs = startedMs
     this.deadlineAtMs = startedMs + deadlineMs
+    this.priority = question.priority
+    this.#answerers = answerers
     this.#onLateToken = onLateToken
   }
 
@@ -51,15 +86,49 @@ export class CallRecord implements Asked {
     return this.question.promptMs
   }
 
-  /** The right answer. */
-  get expected(): string {
-    const { limit = Number.POSITIVE_INFINITY } = this.question
-    return limit >= this.answer.pieces.length ? this.answer.text : this.answer.textOf(limit)
+  get answer(): OracleAnswer {
+    return this.answerOf(this.#answerers.models[0] ?? '')
   }
 
-  /** How many tokens the right answer has. */
+  /** What a model says to it. */
+  answerOf(model: string): OracleAnswer {
+    const { differ } = this.#answerers
+    const name = differ ? model : ''
+    let answer = this.#answers.get(name)
+    if (answer === undefined) {
+      const said = this.question.topic === undefined ? `${QUESTION}${this.id}.` : `${QUESTION}T${this.question.topic}.`
+      answer = new OracleAnswer(differ ? `${said} ${model}` : said, Math.max(1, Math.round(this.question.tokens)))
+      this.#answers.set(name, answer)
+    }
+    return answer
+  }
+
+  /** The right answer of a model. */
+  expectedOf(model: string): string {
+    const { limit = Number.POSITIVE_INFINITY } = this.question
+    const answer = this.answerOf(model)
+    return limit >= answer.pieces.length ? answer.text : answer.textOf(limit)
+  }
+
+  /** How many tokens the right answer has; the same for all models. */
   get expectedTokens(): number {
     return Math.min(this.answer.pieces.length, this.question.limit ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Its limit cuts the answer off. */
+  get isLimited(): boolean {
+    return this.expectedTokens < this.answer.pieces.length
+  }
+
+  /** A backend has said that the request is wrong, and no other model was asked before. */
+  get isFoundWrong(): boolean {
+    return this.leftRungs.length === 0 && [...this.efforts.values()].some(({ foundWrong }) => foundWrong)
+  }
+
+  effortOf(model: string): Effort {
+    const effort = this.efforts.get(model) ?? new Effort()
+    this.efforts.set(model, effort)
+    return effort
   }
 
   onToken(): void {
@@ -68,37 +137,45 @@ export class CallRecord implements Asked {
   }
 
   /** What is wrong with a whole answer, if anything. */
-  faultOf(answer: ChatAnswer): string | undefined {
-    const { content } = answer.message
-    if (content === this.expected) return undefined
-    return `the answer is not the model's: ${difference(content, this.expected)}`
+  faultOf({ message: { content }, model, served }: ChatAnswer): string | undefined {
+    const { models, fallback = '' } = this.#answerers
+    if (served !== 'fallback' && !models.includes(model)) return `it was answered by ${model}, which nobody asked`
+    const right = served === 'fallback' ? fallback : this.expectedOf(model)
+    if (content !== right) return `the answer is not the model's: ${difference(content, right)}`
+    if (!this.question.streamed || this.seen === right.length) return undefined
+    return `it saw ${this.seen} of ${right.length} characters`
   }
 
   /** What is wrong with the next piece of a stream, if anything. */
   faultOfNext(piece: string): string | undefined {
-    const fault = this.expected.startsWith(piece, this.seen)
-      ? undefined
-      : `the stream is not the model's after ${this.seen} characters: ${difference(piece, this.expected.slice(this.seen))}`
+    const before = this.#possible
+    const candidates = before.filter((text) => text.startsWith(piece, this.seen))
+    const at = this.seen
     this.seen += piece.length
-    return fault
+    if (candidates.length > 0) {
+      this.#candidates = candidates
+      return undefined
+    }
+    return `the stream is not the model's after ${at} characters: ${difference(piece, (before[0] as string).slice(at))}`
+  }
+
+  /** Whether a text is what the caller has seen. */
+  hasSeen(text: string): boolean {
+    return this.#possible.some((candidate) => candidate.slice(0, this.seen) === text)
+  }
+
+  get #possible(): readonly string[] {
+    if (this.#candidates === undefined) {
+      const { models, fallback } = this.#answerers
+      const texts = models.map((model) => this.expectedOf(model))
+      this.#candidates = [...new Set(fallback === undefined ? texts : [...texts, fallback])]
+    }
+    return this.#candidates
   }
 }
 
-/** The number of the question in a request body; `undefined` when no caller asked it. */
-export function questionIn(body: Buffer | null): number | undefined {
-  const at = body === null ? -1 : body.indexOf(QUESTION)
-  if (body === null || at === -1) return undefined
-  let id = 0
-  for (let index = at + QUESTION.length; ; index++) {
-    const digit = (body[index] as number) - 0x30
-    if (!(digit >= 0 && digit <= 9)) return id
-    id = id * 10 + digit
-  }
-}
-
-/** The number of a question; `undefined` when no caller asked it. */
-export function questionNumber(text: string): number | undefined {
-  return text.startsWith(QUESTION) ? Number.parseInt(text.slice(QUESTION.length), 10) : undefined
+function keyOf(id: number, { topic, tenant, limit, temperature, isWrong }: Question): string {
+  return JSON.stringify([tenant, topic ?? `#${id}`, limit, temperature, isWrong === true])
 }
 
 function difference(got: string, right: string): string {

@@ -4,6 +4,7 @@ import type { CallOptions, ChatAnswer, ChatInput, RunEvent } from '@surefoot/pro
 
 import type { VirtualClock } from '../time/virtual-clock.ts'
 import type { CallRecord } from './call-record.ts'
+import { historyOf } from './prompt.ts'
 
 /** Who is told what the caller sees. */
 export interface CallWatch {
@@ -26,8 +27,11 @@ export async function makeCall(
   surefoot: LocalSurefoot,
   clock: VirtualClock,
   watch: CallWatch,
+  mark?: string,
 ): Promise<void> {
   const { question } = call
+  // Where requests have marks, all that callers are told counts.
+  const listens = question.streamed || mark !== undefined
   const reason = new CallerLeft('The caller has left')
   const controller = question.leavesAfterMs === undefined ? undefined : new AbortController()
   const leaving =
@@ -38,9 +42,9 @@ export async function makeCall(
           controller?.abort(reason)
         })
   try {
-    const run = surefoot.run(inputOf(call), optionsOf(call, controller?.signal))
-    let finishes = question.streamed ? 0 : 1
-    if (question.streamed) {
+    const run = surefoot.run(inputOf(call, mark), optionsOf(call, controller?.signal))
+    let finishes = listens ? 0 : 1
+    if (listens) {
       for await (const event of run) {
         if (event.type === 'finish') finishes++
         else watch.saw(call, event)
@@ -57,14 +61,17 @@ export async function makeCall(
   }
 }
 
-function inputOf({ text, question }: CallRecord): ChatInput {
+function inputOf({ text, question }: CallRecord, mark: string | undefined): ChatInput {
   const options = {
     ...(question.limit !== undefined && { num_predict: question.limit }),
+    ...(question.numCtx !== undefined && { num_ctx: question.numCtx }),
+    ...(question.temperature !== undefined && { temperature: question.temperature }),
     ...(question.isWrong === true && { temperature: 'warm' }),
   }
   return {
     ...(question.model !== undefined && { model: question.model }),
-    messages: [{ role: 'user', content: text }],
+    ...(mark !== undefined && { keep_alive: mark }),
+    messages: [...historyOf(question), { role: 'user', content: text }],
     ...(Object.keys(options).length > 0 && { options }),
   }
 }
@@ -76,6 +83,7 @@ function optionsOf({ question }: CallRecord, signal: AbortSignal | undefined): C
     ...(question.deadlineMs !== undefined && { deadlineMs: question.deadlineMs }),
     ...(question.tenant !== undefined && { tenant: question.tenant }),
     ...(question.priority !== undefined && { priority: question.priority }),
+    ...(question.stickyKey !== undefined && { stickyKey: question.stickyKey }),
   }
 }
 

@@ -23,4 +23,17 @@ export interface Question {
   readonly priority?: Priority | undefined
   /** The request is wrong, and Ollama says so. @default false */
   readonly isWrong?: boolean | undefined
+  /** What is asked; calls with the same one ask the same. @default something that nobody else asks */
+  readonly topic?: number | undefined
+  /** 0 makes it deterministic. @default what the model does by itself */
+  readonly temperature?: number | undefined
+  /** The context that the caller names, in tokens. @default none */
+  readonly numCtx?: number | undefined
+  /** Words after the question, each a token; and how many bytes they have. @default 0 and 4 */
+  readonly promptTokens?: number | undefined
+  readonly wordLength?: number | undefined
+  /** Words of each message before the question. @default none */
+  readonly history?: readonly number[] | undefined
+  /** Who stays with one variant of an experiment. @default the tenant, else what is asked */
+  readonly stickyKey?: string | undefined
 }

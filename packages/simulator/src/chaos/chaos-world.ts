@@ -4,6 +4,7 @@ import type { TraceLine } from '../time/event-journal.ts'
 import { RandomStream } from '../time/random-stream.ts'
 import { World } from '../world.ts'
 import type { WorldResult } from '../world.ts'
+import { askWith, drawCapabilities, withCapabilities } from './capabilities.ts'
 import { unleash } from './nemesis.ts'
 import { drawShape } from './shape.ts'
 import type { Shape } from './shape.ts'
@@ -30,32 +31,41 @@ const ALWAYS_POSSIBLE = new Set([
 
 /** Runs one world of random shape with random callers and random misfortunes, and checks it to its end. */
 export async function runChaos(seed: number, hours: number, trace?: TraceLine): Promise<WorldResult> {
-  const shape = drawShape(RandomStream.forNames(seed, 'shape'))
-  const world = new World({ seed, ollamas: shape.ollamas, config: shape.config, trace })
+  const drawn = drawShape(RandomStream.forNames(seed, 'shape'))
+  const ofCapabilities = RandomStream.forNames(seed, 'capabilities')
+  const has = drawCapabilities(seed, ofCapabilities)
+  const shape = has === undefined ? drawn : withCapabilities(drawn, has, ofCapabilities)
+  const hasCapabilities = has !== undefined
+  const world = new World({ seed, ollamas: shape.ollamas, config: shape.config, trace, hasCapabilities })
   const totalMs = hours * 3_600_000
   const quietAtMs = Math.max(0, totalMs - QUIET_MS)
   for (const ollama of world.ollamas) ollama.usualFaults = shape.usualFaults
   unleash(world, world.random('nemesis'), shape.meanBetweenFaultsMs, quietAtMs)
   world.onCallEnd((call) => {
     if (call.startedMs < quietAtMs + RECOVERED_AFTER_MS || shape.load > 0.8) return
-    if (!ALWAYS_POSSIBLE.has(call.outcome ?? '')) {
+    if (!ALWAYS_POSSIBLE.has(call.outcome ?? '') && !(has?.context === true && call.outcome === 'CONTEXT_OVERFLOW')) {
       world.report('I1', `call ${call.id} failed with ${call.outcome} long after all was well again`)
     }
   })
   const slots = shape.ollamas.reduce((sum, ollama) => sum + ollama.slots, 0)
   world.clock.at(quietAtMs, () => {
     for (const ollama of world.ollamas) ollama.usualFaults = []
+    if (has !== undefined) world.note('quiet', -1)
   })
+  if (has !== undefined && shape.load <= 0.8) {
+    world.clock.at(quietAtMs + RECOVERED_AFTER_MS, () => world.expectWell())
+  }
   if (isAlwaysInMemory(shape)) world.clock.at(quietAtMs + RECOVERED_AFTER_MS, () => world.expectCalm())
   const holdMs = shape.promptMs + shape.meanTokens * (shape.ollamas[0]?.tokenMs ?? 1)
   const random = world.random('callers')
-  const stop = askAtRandom(
-    world,
-    random,
-    () => holdMs / slots / shape.load,
-    () => drawQuestion(random, shape),
+  const next = (): Question => {
+    const question = drawQuestion(random, shape)
+    return has === undefined ? question : askWith(question, has, shape, ofCapabilities)
+  }
+  const stop = askAtRandom(world, random, () => holdMs / slots / shape.load, next)
+  flood(world, shape, quietAtMs, (question) =>
+    has === undefined ? question : askWith(question, has, shape, ofCapabilities),
   )
-  flood(world, shape, quietAtMs)
   await world.run(totalMs)
   stop()
   return await world.finish()
@@ -72,7 +82,7 @@ function isAlwaysInMemory({ ollamas, load }: Shape): boolean {
 }
 
 /** One tenant asks for a great deal at once, now and then, until that time. */
-function flood(world: World, shape: Shape, untilMs: number): void {
+function flood(world: World, shape: Shape, untilMs: number, asked: (question: Question) => Question): void {
   const [tenant] = shape.tenants
   if (tenant === undefined) return
   const random = world.random('floods')
@@ -81,7 +91,7 @@ function flood(world: World, shape: Shape, untilMs: number): void {
       if (world.clock.nowMs >= untilMs) return
       const calls = random.whole(1, LONGEST_FLOOD)
       world.note('flood', calls)
-      for (let call = 0; call < calls; call++) world.ask({ ...drawQuestion(random, shape), tenant })
+      for (let call = 0; call < calls; call++) world.ask({ ...asked(drawQuestion(random, shape)), tenant })
       again()
     })
   }

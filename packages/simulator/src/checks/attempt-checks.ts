@@ -1,4 +1,5 @@
 import type { CallRecord } from '../callers/call-record.ts'
+import type { Effort } from '../callers/effort.ts'
 import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
 import type { Exchange, ExchangeEnd } from '../wire/exchange.ts'
 import type { Report } from './violation.ts'
@@ -15,6 +16,8 @@ const RESUME_COST = 1
 const BUDGET_GRACE = 10
 /** So many retries are paid for and still wait in the queue; the wire shows them later. */
 const QUEUED_RETRIES = 4
+/** So often a call is asked again with a larger context. */
+const MOST_LARGER = 4
 /** Core does not believe a Retry-After that is longer. */
 const LONGEST_REST_MS = 30_000
 
@@ -27,6 +30,25 @@ export interface AttemptLimits {
   readonly slots: number | undefined
   /** The bucket; 0 is none. */
   readonly retryBudget: number
+  /** Whoever needs a larger context asks again. */
+  readonly asksAgain: boolean
+}
+
+/** An attempt that begins. */
+export interface Attempt {
+  /** Who began to ask. */
+  readonly call: CallRecord
+  /** Who waits for it, where that is somebody else by now. */
+  readonly waiting: CallRecord | undefined
+  readonly exchange: Exchange
+  readonly model: string
+  /** Attempts of its model that are under way there, this one included. */
+  readonly sameModel: number
+  readonly ollama: ModelledOllama
+  /** There is no other backend that could be asked instead. */
+  readonly isOnly: boolean
+  /** It goes on with a half answer. */
+  readonly isContinued: boolean
 }
 
 /** I3, I4 and I5, seen on the wire, which knows nothing of what core believes. */
@@ -44,23 +66,28 @@ export class AttemptChecks {
     this.#report = report
   }
 
-  /**
-   * @param sameModel attempts of its model that are under way there, this one included
-   * @param isOnly there is no other backend that could be asked instead
-   */
-  dispatched(call: CallRecord, exchange: Exchange, sameModel: number, ollama: ModelledOllama, isOnly: boolean): void {
+  /** An attempt begins. */
+  dispatched(attempt: Attempt): void {
+    const { call, exchange, model, sameModel, ollama, isOnly, isContinued } = attempt
+    const waiting = attempt.waiting ?? call
+    const effort = call.effortOf(model)
+    effort.attempts++
     const nowMs = this.#nowMs()
     const { maxRetries, promptRetry, slots } = this.#limits
     this.#begun.set(exchange, nowMs)
-    if (call.outcome !== undefined) this.#report('I4', `call ${call.id}: an attempt after its end (${call.outcome})`)
-    if (call.leftAtMs !== undefined) this.#report('I4', `call ${call.id}: an attempt after its caller has left`)
-    if (nowMs > call.deadlineAtMs) this.#report('I4', `call ${call.id}: an attempt after its deadline`)
-    if (call.foundWrong) this.#report('I4', `call ${call.id}: an attempt after a backend said it is wrong`)
-    const most = call.seen > 0 ? MOST_COSTLY_OF_STREAM : 1 + maxRetries
-    if (call.costly >= most) this.#report('I4', `call ${call.id}: more than ${most} attempts that cost work`)
-    if (!promptRetry && call.attempts > 1 + maxRetries) this.#report('I4', `call ${call.id}: ${call.attempts} attempts`)
-    if (call.costly > 0 && call.attempts > 1) this.#charge(call)
-    if (isOnly && nowMs < (call.restUntilMs.get(ollama.options.url) ?? 0)) {
+    if (waiting.outcome !== undefined)
+      this.#report('I4', `call ${call.id}: an attempt after its end (${waiting.outcome})`)
+    if (waiting.leftAtMs !== undefined) this.#report('I4', `call ${call.id}: an attempt after its caller has left`)
+    if (nowMs > waiting.deadlineAtMs) this.#report('I4', `call ${call.id}: an attempt after its deadline`)
+    if (effort.foundWrong) this.#report('I4', `call ${call.id}: an attempt after a backend said it is wrong`)
+    const hasBegun = isContinued || call.seen > 0
+    const most = hasBegun ? MOST_COSTLY_OF_STREAM : 1 + maxRetries
+    if (effort.costly >= most) this.#report('I4', `call ${call.id}: more than ${most} attempts that cost work`)
+    const mostAttempts = 1 + maxRetries + (this.#limits.asksAgain ? MOST_LARGER : 0)
+    if (!promptRetry && effort.attempts > mostAttempts)
+      this.#report('I4', `call ${call.id}: ${effort.attempts} attempts`)
+    if (effort.costly > 0 && effort.attempts > 1) this.#charge(call, effort, hasBegun)
+    if (isOnly && nowMs < (effort.restUntilMs.get(ollama.options.url) ?? 0)) {
       this.#report('I4', `call ${call.id}: ${ollama.options.url} is asked before the time of its Retry-After`)
     }
     const mostAtOnce = slots ?? ollama.options.slots + 1
@@ -74,13 +101,13 @@ export class AttemptChecks {
     this.#budget = Math.min(this.#limits.retryBudget + QUEUED_RETRIES * RETRY_COST, this.#budget + 1)
   }
 
-  ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd, ollama: ModelledOllama): void {
+  ended(call: CallRecord, exchange: Exchange, how: ExchangeEnd, ollama: ModelledOllama, model: string): void {
     const { retryAfterMs } = exchange
     if (retryAfterMs !== undefined && how === 'status') {
-      call.restUntilMs.set(ollama.options.url, this.#nowMs() + Math.min(retryAfterMs, LONGEST_REST_MS))
+      call.effortOf(model).restUntilMs.set(ollama.options.url, this.#nowMs() + Math.min(retryAfterMs, LONGEST_REST_MS))
     }
-    if (exchange.wasWrong && how === 'status') call.foundWrong = true
-    else if (this.#wasCostly(exchange, how)) call.costly++
+    if (exchange.wasWrong && how === 'status') call.effortOf(model).foundWrong = true
+    else if (exchange.overflow === undefined && this.#wasCostly(exchange, how)) call.effortOf(model).costly++
   }
 
   #wasCostly(exchange: Exchange, how: ExchangeEnd): boolean {
@@ -100,11 +127,11 @@ export class AttemptChecks {
     }
   }
 
-  #charge(call: CallRecord): void {
+  #charge(call: CallRecord, effort: Effort, hasBegun: boolean): void {
     // Only the latest attempt decides what this retry costs, and it has just ended.
-    if (call.charged === call.costly) return
-    call.charged = call.costly
-    this.#budget -= call.seen > 0 ? RESUME_COST : RETRY_COST
+    if (effort.charged === effort.costly) return
+    effort.charged = effort.costly
+    this.#budget -= hasBegun ? RESUME_COST : RETRY_COST
     const { retryBudget } = this.#limits
     if (retryBudget > 0 && this.#budget < -BUDGET_GRACE) {
       this.#report('I5', `call ${call.id} is tried again though the budget is used up`)

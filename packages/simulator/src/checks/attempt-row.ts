@@ -82,7 +82,7 @@ export class AttemptRow {
 
 function outcomeOf(exchange: Exchange, how: ExchangeEnd, isWaitedFor: boolean): Outcome {
   if (exchange.wasAnswered) return 'answered'
-  if (exchange.wasWrong) return 'neutral'
+  if (exchange.wasWrong || exchange.overflow !== undefined) return 'neutral'
   if (isWaitedFor && (how === 'refused' || exchange.wasBroken)) return 'broken'
   return exchange.reason instanceof CallerLeft ? 'neutral' : 'failed'
 }

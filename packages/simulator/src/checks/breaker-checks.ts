@@ -13,6 +13,8 @@ interface Breaker {
   row: AttemptRow
   /** The row before: the failure that opened it is told before its exchange has ended. */
   lastRow: AttemptRow
+  /** When it has to be open at the latest. */
+  dueAtMs: number | undefined
   /** Calls begun while half-open. */
   probes: Set<Exchange>
   /** Loads and canaries begun since it opened: what they come to may move it too. */
@@ -27,17 +29,21 @@ const NEXT: Readonly<Record<Breaker['state'], readonly Breaker['state'][]>> = {
 }
 /** The first piece of a probe's answer closes the breaker; it may have come in pieces itself. */
 const FIRST_PIECES = 3
+/** A stream that is to be gone on with may have its place in the row a while before the first request that shows it. */
+const HELD_MS = 1_000
 
 /** I6: what each breaker says, held against what goes over the wire. */
 export class BreakerChecks {
   readonly #threshold: number
+  readonly #nowMs: () => number
   readonly #report: Report
   readonly #soon: (work: () => void) => void
   readonly #breakers = new Map<string, Breaker>()
 
   /** @param soon does something once all that happens now has happened: a failure is told before its exchange has ended. */
-  constructor(threshold: number, report: Report, soon: (work: () => void) => void) {
+  constructor(threshold: number, nowMs: () => number, report: Report, soon: (work: () => void) => void) {
     this.#threshold = threshold
+    this.#nowMs = nowMs
     this.#report = report
     this.#soon = soon
   }
@@ -67,7 +73,7 @@ export class BreakerChecks {
   dispatched(backend: string, exchange: Exchange, isCall: boolean): void {
     const breaker = this.#of(backend)
     if (breaker.state === 'closed') {
-      if (isCall && !breaker.row.isInterrupted && breaker.row.sureFailures >= this.#threshold) {
+      if (isCall && this.#isOverdue(breaker)) {
         const failures = `${breaker.row.sureFailures} failures in a row`
         this.#report('I6', `the breaker of ${backend} is closed after ${failures}`)
       }
@@ -92,6 +98,17 @@ export class BreakerChecks {
     const { row, lastRow } = this.#of(backend)
     row.ended(exchange, how, isWaitedFor)
     lastRow.ended(exchange, how, isWaitedFor)
+  }
+
+  /** It should have opened some time ago. */
+  #isOverdue(breaker: Breaker): boolean {
+    const { row } = breaker
+    if (row.isInterrupted || row.sureFailures < this.#threshold) {
+      breaker.dueAtMs = undefined
+      return false
+    }
+    breaker.dueAtMs ??= this.#nowMs() + HELD_MS
+    return this.#nowMs() >= breaker.dueAtMs
   }
 
   #opened(backend: string, row: AttemptRow): void {
@@ -124,7 +141,7 @@ export class BreakerChecks {
     const known = this.#breakers.get(backend)
     if (known !== undefined) return known
     const [row, lastRow] = [new AttemptRow(), new AttemptRow()]
-    const breaker: Breaker = { state: 'closed', row, lastRow, probes: new Set(), beside: new Set() }
+    const breaker: Breaker = { state: 'closed', row, lastRow, dueAtMs: undefined, probes: new Set(), beside: new Set() }
     this.#breakers.set(backend, breaker)
     return breaker
   }

@@ -16,6 +16,10 @@ export interface CallerObserverDeps {
   readonly note: (what: string, subject: number, detail?: string | number) => void
   /** A call is answered, or its stream has begun; once a call. */
   readonly onSuccess: () => void
+  /** A caller is told that it waits. */
+  readonly onQueued: (call: CallRecord) => void
+  readonly onAnswer: (call: CallRecord, answer: ChatAnswer) => void
+  readonly onFailure: (call: CallRecord, error: SurefootError) => void
   /** A caller has come to the end of its call. */
   readonly onEnd: (call: CallRecord, outcome: string) => void
 }
@@ -32,6 +36,12 @@ export class CallerObserver implements CallWatch {
 
   saw(call: CallRecord, event: RunEvent): void {
     const { note, nowMs, report } = this.#deps
+    // A slow reader reads of its place when it has long left it.
+    if (event.type === 'queued' && call.question.readMs === undefined) {
+      call.queuedSinceMs ??= nowMs()
+      this.#deps.onQueued(call)
+    }
+    if (event.type === 'attempt' || event.type === 'loading') call.queuedSinceMs = undefined
     note(event.type, call.id, event.type === 'delta' ? event.text.length : '')
     if (event.type !== 'delta' || event.text === '') return
     if (call.firstTokenMs === undefined) this.#deps.onSuccess()
@@ -45,10 +55,8 @@ export class CallerObserver implements CallWatch {
     const fault = call.faultOf(answer)
     if (fault !== undefined) report('I2', `call ${call.id}: ${fault}`)
     if (finishes !== 1) report('I1', `call ${call.id} finished ${finishes} times`)
-    if (call.question.streamed && call.seen !== call.expected.length) {
-      report('I2', `call ${call.id} saw ${call.seen} of ${call.expected.length} characters`)
-    }
     call.resumed = answer.resumed
+    this.#deps.onAnswer(call, answer)
     if (call.firstTokenMs === undefined) this.#deps.onSuccess()
     this.#end(call, 'answered')
   }
@@ -59,13 +67,14 @@ export class CallerObserver implements CallWatch {
 
   failed(call: CallRecord, error: SurefootError): void {
     const { report } = this.#deps
-    if (error.partial !== undefined && error.partial !== call.expected.slice(0, call.seen)) {
+    if (error.partial !== undefined && !call.hasSeen(error.partial)) {
       report('I2', `call ${call.id}: its partial text is not what the caller has seen`)
     }
     if (error.code === 'INTERNAL') report('I1', `call ${call.id}: ${String(error.cause ?? error.message)}`)
-    if (call.foundWrong && error.code !== 'INVALID_REQUEST') {
+    if (call.isFoundWrong && error.code !== 'INVALID_REQUEST') {
       report('I4', `call ${call.id}: a caller's mistake is told as ${error.code}`)
     }
+    this.#deps.onFailure(call, error)
     this.#end(call, error.code)
   }
 

@@ -114,6 +114,6 @@ function tenantOf({ question }: CallRecord): string {
   return question.tenant ?? ''
 }
 
-function rankOf({ question }: CallRecord): number {
-  return RANKS[question.priority ?? 'normal'] as number
+function rankOf({ priority }: CallRecord): number {
+  return RANKS[priority ?? 'normal'] as number
 }

@@ -1,5 +1,5 @@
-import { questionIn } from '../callers/call-record.ts'
 import { CallerLeft } from '../callers/make-call.ts'
+import { QUESTION } from '../callers/prompt.ts'
 import type { ModelledOllama } from '../ollama/modelled-ollama.ts'
 import type { Exchange } from '../wire/exchange.ts'
 import type { Report } from './violation.ts'
@@ -36,7 +36,7 @@ export class LoadChecks {
   brokenOff(exchange: Exchange, ollama: ModelledOllama, sinceMs: number): void {
     const forMs = this.#nowMs() - sinceMs
     const { reason, body } = exchange
-    if (questionIn(body) === undefined) return
+    if (body?.includes(QUESTION) !== true) return
     if (!(reason instanceof CallerLeft) && reason?.name !== 'SurefootError') return
     if (forMs < this.#silenceMs + LOOK_MS) return
     this.#report('I7', `${ollama.options.url}: a load of ${Math.round(forMs / 1_000)} s was broken off with its caller`)

@@ -41,26 +41,34 @@ export class QueueChecks {
   readonly #nowMs: () => number
   readonly #soon: (work: () => void) => void
   readonly #lines = new Map<string, Line>()
+  readonly #isOn: boolean
   readonly #begunMs = new WeakMap<Exchange, number>()
   /** Slots of the backends that have the model in memory; set while all is well. */
   slotsWhenWell: ((model: string | undefined) => number) | undefined
 
-  /** @param soon does something once all that happens now has happened: a refusal is on its way to its caller. */
-  constructor(nowMs: () => number, report: Report, soon: (work: () => void) => void) {
+  /**
+   * @param soon does something once all that happens now has happened: a refusal is on its way to its caller.
+   * @param isOn false where a call may wait in the lines of several models, one after the other
+   */
+  constructor(nowMs: () => number, report: Report, soon: (work: () => void) => void, isOn = true) {
+    this.#isOn = isOn
     this.#nowMs = nowMs
     this.#soon = soon
     this.#report = report
   }
 
   asked(call: CallRecord): void {
+    if (!this.#isOn) return
     this.#lineOf(call).waiting.set(call.id, { call, passedBy: 0 })
   }
 
-  dispatched(call: CallRecord, exchange: Exchange): void {
+  /** @param deadlineAtMs of those who wait for it, the latest */
+  dispatched(call: CallRecord, exchange: Exchange, deadlineAtMs: number): void {
+    if (!this.#isOn) return
     const line = this.#lineOf(call)
     const nowMs = this.#nowMs()
     this.#begunMs.set(exchange, nowMs)
-    if (line.waiting.delete(call.id)) this.#first(call, line, nowMs)
+    if (line.waiting.delete(call.id)) this.#first(call, line, nowMs, deadlineAtMs)
     for (const waiting of line.waiting.values()) {
       if (nowMs - waiting.call.startedMs < LONGEST_WAIT_MS) break
       if (waiting.call.id > call.id) waiting.passedBy = 0
@@ -79,7 +87,7 @@ export class QueueChecks {
     fairness.meanMs = holdsMs.length < ENOUGH ? undefined : holdsMs.reduce((sum, ms) => sum + ms, 0) / holdsMs.length
   }
 
-  /** It has been answered or has left, or was refused. */
+  /** It has been answered or has left, or was refused, or another one asks in its place. */
   callEnded(call: CallRecord): void {
     const line = this.#lineOf(call)
     line.waiting.delete(call.id)
@@ -94,11 +102,11 @@ export class QueueChecks {
   }
 
   /** It has its first attempt. */
-  #first(call: CallRecord, line: Line, nowMs: number): void {
+  #first(call: CallRecord, line: Line, nowMs: number, deadlineAtMs: number): void {
     const waitedMs = nowMs - call.startedMs
     if (waitedMs === 0) return
     const medianMs = medianOf(line.holdsMs)
-    const leftMs = call.deadlineAtMs - nowMs
+    const leftMs = deadlineAtMs - nowMs
     if (medianMs !== undefined && leftMs < medianMs * HOPELESS_SHARE) {
       this.#soon(() => {
         if (!othersWait(line, nowMs)) return

@@ -2,6 +2,7 @@ import type { GenerationHost } from './generation.ts'
 import type { ModelWords } from './model-words.ts'
 import type { ModelledOllama } from './modelled-ollama.ts'
 import type { ProcessLife } from './process-life.ts'
+import { fitPrompt } from './prompt-window.ts'
 
 /** What the generations of one Ollama go by; how slow it is may change while they run. */
 export function createGenerationHost(
@@ -26,6 +27,7 @@ export function createGenerationHost(
       ollama.counts.tokens++
       if (!listening) ollama.counts.tokensForNobody++
     },
+    fit: (request) => fitPrompt(request, words.modelOf(request.model), ollama.options.version),
     nowMs: () => process.nowMs,
   }
 }

@@ -3,10 +3,16 @@ import type { ModelRequest } from './model-request.ts'
 import { VOCABULARY } from './oracle.ts'
 import type { OracleAnswer } from './oracle.ts'
 import { FAILURE_TEXTS } from './request-fault.ts'
+import type { Fit } from './prompt-window.ts'
 import type { RequestFault } from './request-fault.ts'
 import type { Job, Runner } from './runner.ts'
 import { errorLine } from './wire-lines.ts'
 import type { TokenLines } from './wire-lines.ts'
+
+/** Tokens of every prompt where windows are not modelled. */
+const USUAL_PROMPT = 26
+/** A prompt that is too long is counted in this time. */
+const READ_MS = 1
 
 /** What a question is answered with, and who counts its tokens. */
 export interface Asked {
@@ -30,6 +36,8 @@ export interface GenerationHost {
   /** Whether an answer that goes on from a half begins with the half. */
   echoes(request: ModelRequest): boolean
   made(listening: boolean): void
+  /** How its prompt fits; `undefined` where windows are not modelled. */
+  fit(request: ModelRequest): Fit | undefined
   ended(generation: Generation): void
   /** The runner of this model has died under it. */
   crashed(runner: Runner, text: string): void
@@ -58,6 +66,7 @@ export class Generation implements Job {
   readonly #breakAt: number
   #running = false
   #ended = false
+  #promptTokens = USUAL_PROMPT
   /** The half answer, until it has been repeated. */
   #echo = ''
 
@@ -98,6 +107,10 @@ export class Generation implements Job {
     this.#running = true
     this.#startedMs = this.#host.nowMs()
     this.exchange.onLeave = () => this.#onLeave()
+    const fit = this.#host.fit(this.#request)
+    if (fit?.kind === 'refused') return this.#host.later(READ_MS, () => this.#refuse(fit.text))
+    if (fit?.kind === 'cut') this.exchange.wasCut = true
+    this.#promptTokens = fit?.tokens ?? USUAL_PROMPT
     this.#host.later(this.#asked.promptMs * this.#factor, () => this.#token())
   }
 
@@ -156,7 +169,7 @@ export class Generation implements Job {
     const numbers = {
       total_duration: nanos(nowMs - this.#arrivedMs),
       load_duration: nanos(this.#startedMs - this.#arrivedMs),
-      prompt_eval_count: 26,
+      prompt_eval_count: this.#promptTokens,
       prompt_eval_duration: nanos(this.#firstMs - this.#startedMs),
       // The end token counts too.
       eval_count: isCut ? made : made + 1,
@@ -192,6 +205,17 @@ export class Generation implements Job {
       if (fault.how === 'garbage') exchange.data(Buffer.from('<html><body>It works!</body></html>\n'))
       exchange.end()
     }
+    this.#leave()
+  }
+
+  #refuse(text: string): void {
+    if (this.#ended) return
+    this.#ended = true
+    const { exchange } = this
+    exchange.overflow = text
+    exchange.head(400, { 'content-type': 'application/json; charset=utf-8' })
+    exchange.data(Buffer.from(text))
+    exchange.end()
     this.#leave()
   }
 

@@ -23,19 +23,33 @@ export function psAnswer(models: readonly ModelOptions[], memory: ModelMemory, w
     if (runner.phase === 'absent') return []
     const size = model.sizeBytes ?? 209_505_483
     const expires_at = new Date(Math.min(wallFromMs + runner.expiresAtMs, LAST_DATE_MS)).toISOString()
-    return [{ ...tagOf(model), size, size_vram: model.vramBytes ?? size, context_length: 4_096, expires_at }]
+    return [
+      {
+        ...tagOf(model),
+        size,
+        size_vram: model.vramBytes ?? size,
+        context_length: runner.numCtx(model.context),
+        expires_at,
+      },
+    ]
   })
   return { status: 200, json: { models: inMemory } }
 }
 
 /** What `/api/show` says of a model. */
 export function showAnswer(models: readonly ModelOptions[], name: string): InfoAnswer {
-  if (!models.some((model) => canonicalName(model.name) === canonicalName(name))) {
+  const model = models.find((each) => canonicalName(each.name) === canonicalName(name))
+  if (model === undefined) {
     return { status: 404, json: { error: `model '${name}' not found` } }
   }
   return {
     status: 200,
-    json: { template: '{{ .Prompt }}', details: { family: 'llama' }, capabilities: ['completion'], model_info: {} },
+    json: {
+      template: '{{ .Prompt }}',
+      details: { family: 'llama' },
+      capabilities: ['completion'],
+      model_info: model.context === undefined ? {} : { 'llama.context_length': model.context },
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import type { VirtualClock } from '../time/virtual-clock.ts'
-import type { Exchange } from '../wire/exchange.ts'
 import { Runner } from './runner.ts'
+import type { RunnerDeps } from './runner.ts'
 
 /** How much fits, and how long things take. */
 export interface MemoryOptions {
@@ -11,27 +11,24 @@ export interface MemoryOptions {
   readonly keepAliveMs: number
 }
 
+type RunnerTold = Pick<RunnerDeps, 'onBrokenOff' | 'onReload'>
+
 /** The memory of one Ollama: which models are there, and who has to leave when another one comes. */
 export class ModelMemory {
   readonly #options: MemoryOptions
   readonly #clock: VirtualClock
   readonly #runnerByModel = new Map<string, Runner>()
   readonly #slow: () => number
-  readonly #onBrokenOff: (exchange: Exchange, sinceMs: number) => void
+  readonly #told: RunnerTold
   /** Loads begun, and those broken off because the client that had caused them left. */
   loads = 0
   abortedLoads = 0
 
-  constructor(
-    options: MemoryOptions,
-    clock: VirtualClock,
-    slow: () => number,
-    onBrokenOff: (exchange: Exchange, sinceMs: number) => void,
-  ) {
+  constructor(options: MemoryOptions, clock: VirtualClock, slow: () => number, told: RunnerTold) {
     this.#options = options
     this.#clock = clock
     this.#slow = slow
-    this.#onBrokenOff = onBrokenOff
+    this.#told = told
   }
 
   get runners(): IterableIterator<Runner> {
@@ -53,7 +50,7 @@ export class ModelMemory {
       slots: () => this.#options.slots,
       keepAliveMs: this.#options.keepAliveMs,
       load: (loading) => this.#load(loading),
-      onBrokenOff: this.#onBrokenOff,
+      ...this.#told,
       onIdle: () => {
         for (const other of this.runners) if (other !== runner) other.tryLoad()
       },

@@ -1,3 +1,5 @@
+import { DEFAULT_CTX } from './prompt-window.ts'
+
 /** A request to a model, as the modelled Ollama reads it. */
 export interface ModelRequest {
   readonly route: 'chat' | 'generate'
@@ -14,6 +16,10 @@ export interface ModelRequest {
   readonly keepAliveMs: number | undefined
   /** Options for which a loaded model has to be loaded anew. */
   readonly loadOptions: string
+  /** The context that is named, in tokens. */
+  readonly numCtx: number | undefined
+  /** A prompt that does not fit is to be refused, and not cut. */
+  readonly refusesCut: boolean
   readonly messages: readonly Message[]
 }
 
@@ -29,6 +35,7 @@ interface Body {
   readonly raw?: boolean
   readonly stream?: boolean
   readonly keep_alive?: number | string
+  readonly truncate?: boolean
   readonly options?: Readonly<Record<string, unknown>>
   readonly _debug_render_only?: boolean
 }
@@ -43,6 +50,7 @@ export function readModelRequest(route: 'chat' | 'generate', body: Buffer): Mode
   const messages = hasHalf ? all.slice(0, -1) : all
   const options = read.options ?? {}
   const limit = Number(options['num_predict'] ?? 0)
+  const numCtx = typeof options['num_ctx'] === 'number' ? options['num_ctx'] : undefined
   const empty = route === 'chat' ? all.length === 0 : (read.prompt ?? '') === ''
   const keepAliveMs = durationMs(read.keep_alive)
   return {
@@ -54,7 +62,15 @@ export function readModelRequest(route: 'chat' | 'generate', body: Buffer): Mode
     limit: limit > 0 ? limit : Number.POSITIVE_INFINITY,
     streamed: read.stream !== false,
     keepAliveMs,
-    loadOptions: JSON.stringify([options['num_ctx'], options['num_gpu'], options['num_batch'], options['num_thread']]),
+    // Whoever names the default asks for nothing else than whoever names none.
+    loadOptions: JSON.stringify([
+      numCtx === DEFAULT_CTX ? undefined : numCtx,
+      options['num_gpu'],
+      options['num_batch'],
+      options['num_thread'],
+    ]),
+    numCtx,
+    refusesCut: read.truncate === false,
     messages: all,
   }
 }

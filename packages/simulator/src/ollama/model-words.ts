@@ -20,6 +20,10 @@ export class ModelWords {
   }
 
   prefillOf(model: string): ModelOptions['prefill'] | undefined {
-    return this.#models.find(({ name }) => canonicalName(name) === canonicalName(model))?.prefill
+    return this.modelOf(model)?.prefill
+  }
+
+  modelOf(model: string): ModelOptions | undefined {
+    return this.#models.find(({ name }) => canonicalName(name) === canonicalName(model))
   }
 }

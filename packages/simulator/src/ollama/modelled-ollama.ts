@@ -23,9 +23,11 @@ export interface OllamaDeps {
   readonly clock: VirtualClock
   readonly random: RandomStream
   /** What a question is answered with; `undefined` for one that no caller asked. */
-  readonly askedOf: (question: string) => Asked | undefined
+  readonly askedOf: (question: string, model: string, exchange: Exchange) => Asked | undefined
   /** A load was broken off because the client whose request had caused it has left. */
   readonly onBrokenOff: (exchange: Exchange, sinceMs: number) => void
+  /** A model was loaded anew as that request named other options. */
+  readonly onReload?: (exchange: Exchange, model: string, loadOptions: string) => void
 }
 
 /** One modelled Ollama: a process that can die, hang and crawl, its models, and what it does to each request. */
@@ -46,6 +48,8 @@ export class ModelledOllama {
   faults: readonly FaultChance[] = []
   /** Those that strike while there are no others. */
   usualFaults: readonly FaultChance[] = []
+  /** Texts of failures that it has said. */
+  readonly said: Set<string> = new Set()
   readonly counts = { requests: 0, tokens: 0, tokensForNobody: 0, struck: 0 }
 
   constructor(options: OllamaOptions, deps: OllamaDeps) {
@@ -58,12 +62,22 @@ export class ModelledOllama {
       ended: (generation) => this.#generations.delete(generation),
       crashed: (runner, text) => this.#crash(runner, text),
     })
-    this.memory = new ModelMemory(options, deps.clock, () => this.slow, deps.onBrokenOff)
+    this.memory = new ModelMemory(options, deps.clock, () => this.slow, {
+      onBrokenOff: deps.onBrokenOff,
+      onReload: (exchange, model, loadOptions) => deps.onReload?.(exchange, model, loadOptions),
+    })
     this.#preload()
   }
 
   get isUp(): boolean {
     return this.#process.isUp
+  }
+
+  /** Nothing is wrong with it. */
+  get isWell(): boolean {
+    const hasFaults = this.faults.length > 0 || this.usualFaults.length > 0
+    const isSilent = this.#process.isFrozen || this.#process.isWedged
+    return this.isUp && !isSilent && !this.unreachable && !hasFaults && this.slow === 1
   }
 
   get life(): number {
@@ -197,7 +211,7 @@ export class ModelledOllama {
   }
 
   #generate(exchange: Exchange, request: ModelRequest, fault: RequestFault | undefined, runner: Runner): void {
-    const asked = this.#deps.askedOf(request.question) ?? {
+    const asked = this.#deps.askedOf(request.question, canonicalName(request.model), exchange) ?? {
       answer: new OracleAnswer(request.question, 24),
       promptMs: this.options.firstTokenMs,
     }
@@ -213,6 +227,7 @@ export class ModelledOllama {
   #crash(runner: Runner, text: string): void {
     const served = new Set<unknown>(runner.crash())
     const victims = [...this.#generations].filter((generation) => served.has(generation))
+    if (victims.length > 0) this.said.add(text)
     for (const victim of victims) this.#generations.delete(victim)
     // One after the other, as a process is told of its sockets.
     for (const victim of victims) this.#deps.clock.at(0, () => victim.breakWith(text))

@@ -7,6 +7,8 @@ export interface ModelOptions {
   /** Whether it goes on from a half answer, repeats it first, or begins anew. */
   readonly prefill: 'continue' | 'echo' | 'new-turn'
   readonly sizeBytes?: number
+  /** The largest context it takes, in tokens. @default windows are not modelled: every prompt fits */
+  readonly context?: number
   /** Less than its size means that part of it runs on the CPU. */
   readonly vramBytes?: number
 }

@@ -1,4 +1,5 @@
 import type { Exchange } from '../wire/exchange.ts'
+import { DEFAULT_CTX } from './prompt-window.ts'
 
 /** A request that wants a loaded model; `needsSlot` is false for one that only loads it. */
 export interface Job {
@@ -21,6 +22,8 @@ export interface RunnerDeps {
   readonly onIdle: () => void
   /** A load that began then is broken off because the client that had caused it has left. */
   readonly onBrokenOff: (exchange: Exchange, sinceMs: number) => void
+  /** It is loaded anew as that request names other options than it was loaded with. */
+  readonly onReload: (exchange: Exchange, model: string, loadOptions: string) => void
 }
 
 /**
@@ -41,6 +44,7 @@ export class Runner {
   #keepAliveMs: number
   /** A use of it has ended since it was loaded: only then is the time fixed at which it expires. */
   #wasUsed = false
+  #isOutgrown = false
 
   constructor(model: string, deps: RunnerDeps) {
     this.model = model
@@ -71,6 +75,12 @@ export class Runner {
     return fromMs + this.#keepAliveMs
   }
 
+  /** The context it has, in tokens. @param most that the model takes */
+  numCtx(most: number = Number.POSITIVE_INFINITY): number {
+    const [named] = JSON.parse(this.#loadOptions === '' ? '[]' : this.#loadOptions) as (number | null)[]
+    return Math.min(named ?? DEFAULT_CTX, most)
+  }
+
   /** It is in memory from the start. */
   preload(): void {
     this.#phase = 'loaded'
@@ -81,7 +91,7 @@ export class Runner {
 
   enter(job: Job): void {
     this.#expire()
-    if (this.#phase === 'loaded' && job.loadOptions !== this.#loadOptions && this.isIdle) this.#forget()
+    if (this.#phase === 'loaded' && job.loadOptions !== this.#loadOptions && this.isIdle) this.#outgrow()
     if (this.#phase === 'loaded' && job.loadOptions === this.#loadOptions) this.#admit(job)
     else {
       this.#waiting.push(job)
@@ -115,13 +125,15 @@ export class Runner {
     // With other options it has to be loaded anew, once those who use it have ended.
     if (this.#phase === 'loaded') {
       if (!this.isIdle) return
-      this.#forget()
+      this.#outgrow()
     }
     const stop = this.#deps.load(this)
     if (stop === undefined) return
     this.#phase = 'loading'
     this.#loadOptions = first.loadOptions
     this.#stopLoading = stop
+    if (this.#isOutgrown) this.#deps.onReload(first.exchange, this.model, first.loadOptions)
+    this.#isOutgrown = false
     this.#loadingSinceMs = this.#deps.nowMs()
   }
 
@@ -189,8 +201,15 @@ export class Runner {
     if (this.isIdle && this.#wasUsed && this.#deps.nowMs() >= this.#usedAtMs + this.#keepAliveMs) this.#forget()
   }
 
+  /** It was in memory, but with other options than are asked for. */
+  #outgrow(): void {
+    this.#forget()
+    this.#isOutgrown = true
+  }
+
   #forget(): void {
     this.#phase = 'absent'
+    this.#isOutgrown = false
     this.#stopLoading = undefined
     this.#keepAliveMs = this.#deps.keepAliveMs
     this.#wasUsed = false

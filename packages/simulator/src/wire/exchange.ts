@@ -32,6 +32,10 @@ export class Exchange implements Controller {
   wasWrong = false
   /** The server said, before a token, that it is broken: nothing else can be meant by it. */
   wasBroken = false
+  /** The server left out a part of the prompt without a word. */
+  wasCut = false
+  /** What the server said of a prompt that did not fit. */
+  overflow: string | undefined
   /** How long the server asked to be left alone, in milliseconds. */
   retryAfterMs: number | undefined
   /** Pieces of the answer that have been delivered. */
