@@ -1,6 +1,8 @@
 import { BoundedMap } from './backends/bounded-map.ts'
+import type { Clock } from './runtime/runtime.ts'
 
-type Options = Readonly<Record<string, unknown>>
+/** Options by name; of what a model is loaded with the same object as long as it stays the same. */
+export type Options = Readonly<Record<string, unknown>>
 
 /**
  * Options that Ollama applies when it loads a model: it reloads the model when a request names other values than the
@@ -22,6 +24,9 @@ export const LOAD_OPTIONS = [
 const SMALLEST_DEFAULT_CTX = 4_096
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
+/** A context for which memory did not suffice is tried once more after so long: whatever took the memory may be gone. */
+const AGAIN_MS = 600_000
+const NONE: Options = Object.freeze({})
 
 /** What one model is loaded with. */
 interface Canonical {
@@ -33,11 +38,15 @@ interface Canonical {
   before: { readonly numCtx: number | undefined; readonly isNeeded: boolean } | undefined
   /** From here on it did not fit into memory; who wants that gets it, or its error, alone. */
   tooLargeCtx: number
+  /** From then on it is tried again where a prompt needs it, on the monotonic clock. */
+  againAtMs: number
+  /** It has been. */
+  wasTriedAgain: boolean
   /** Somebody named no `num_ctx`. */
   usesDefault: boolean
   readonly others: Record<string, unknown>
-  /** Counts the changes. */
-  revision: number
+  /** All that, as it goes into a request. */
+  printed: Options
 }
 
 /**
@@ -47,26 +56,30 @@ interface Canonical {
  */
 export class LoadOptions {
   readonly #byModel = new BoundedMap<string, Canonical>(MOST_MODELS)
+  readonly #clock: Pick<Clock, 'monotonicMs'>
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock
+  }
 
   /** What a request for this model is sent with, given what its caller named; learns from it. */
   unify(model: string, named: Options | undefined): Options | undefined {
     const canonical = this.#canonicalOf(model)
     learn(canonical, named ?? {})
-    const printed = print(canonical)
-    const own = Object.entries(named ?? {}).filter(([name, value]) => !isUnified(name, value, canonical))
-    if (Object.keys(printed).length === 0 && own.length === Object.keys(named ?? {}).length) return named
-    return { ...printed, ...Object.fromEntries(own) }
+    return this.merge(model, canonical.printed, named)
   }
 
-  /** What this model is loaded with. */
+  /** What a request is sent with to where the model is loaded with that, given what its caller named. */
+  merge(model: string, loadedWith: Options, named: Options | undefined): Options | undefined {
+    const tooLargeCtx = this.tooLargeFor(model)
+    const own = Object.entries(named ?? {}).filter(([name, value]) => !isUnified(name, value, tooLargeCtx))
+    if (Object.keys(loadedWith).length === 0 && own.length === Object.keys(named ?? {}).length) return named
+    return { ...loadedWith, ...Object.fromEntries(own) }
+  }
+
+  /** What this model is loaded with: another object whenever it has changed, and what was printed before is out of date. */
   of(model: string): Options {
-    const canonical = this.#byModel.get(model)
-    return canonical === undefined ? {} : print(canonical)
-  }
-
-  /** Changes whenever what this model is loaded with does: what was printed before is then out of date. */
-  revisionOf(model: string): number {
-    return this.#byModel.get(model)?.revision ?? 0
+    return this.#byModel.get(model)?.printed ?? NONE
   }
 
   /** From this context on memory did not suffice. @returns infinity as long as it always did */
@@ -81,6 +94,10 @@ export class LoadOptions {
    */
   grow(model: string, numCtx: number): boolean {
     const canonical = this.#canonicalOf(model)
+    if (numCtx >= canonical.tooLargeCtx && this.#clock.monotonicMs() >= canonical.againAtMs) {
+      canonical.tooLargeCtx = Number.POSITIVE_INFINITY
+      canonical.wasTriedAgain = true
+    }
     if (numCtx >= canonical.tooLargeCtx || (canonical.isNeeded && numCtx <= (canonical.numCtx ?? 0))) return false
     growTo(canonical, Math.max(numCtx, canonical.numCtx ?? 0), true)
     return true
@@ -89,18 +106,30 @@ export class LoadOptions {
   /**
    * Memory did not suffice for it: its context is what it was before it last grew.
    *
-   * @returns whether it is smaller now, and may fit.
+   * @param loadedWith what it was asked for with.
+   * @returns whether it is asked for with something else now, and may fit.
    */
-  tooLarge(model: string): boolean {
-    const canonical = this.#byModel.get(model)
+  tooLarge(model: string, loadedWith: Options): boolean {
     // Of many calls that fail together only the first one is news.
+    if (loadedWith !== this.of(model)) return true
+    const canonical = this.#byModel.get(model)
     if (canonical?.numCtx === undefined || canonical.before === undefined) return false
     canonical.tooLargeCtx = canonical.numCtx
+    canonical.againAtMs = canonical.wasTriedAgain ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() + AGAIN_MS
     canonical.numCtx = canonical.before.numCtx
     canonical.isNeeded = canonical.before.isNeeded
     canonical.before = undefined
-    canonical.revision++
+    reprint(canonical)
     return true
+  }
+
+  /** There are other backends now: memory may suffice for what was too large before. */
+  backendsChanged(): void {
+    const nowMs = this.#clock.monotonicMs()
+    for (const canonical of this.#byModel.values()) {
+      canonical.againAtMs = Math.min(canonical.againAtMs, nowMs)
+      canonical.wasTriedAgain = false
+    }
   }
 
   #canonicalOf(model: string): Canonical {
@@ -111,9 +140,11 @@ export class LoadOptions {
       isNeeded: false,
       before: undefined,
       tooLargeCtx: Number.POSITIVE_INFINITY,
+      againAtMs: Number.POSITIVE_INFINITY,
+      wasTriedAgain: false,
       usesDefault: false,
       others: {},
-      revision: 0,
+      printed: NONE,
     }
     this.#byModel.set(model, fresh)
     return fresh
@@ -123,8 +154,10 @@ export class LoadOptions {
 function learn(canonical: Canonical, named: Options): void {
   const numCtx = named['num_ctx']
   if (!isContextSize(numCtx)) {
-    if (!canonical.usesDefault) canonical.revision++
-    canonical.usesDefault = true
+    if (!canonical.usesDefault) {
+      canonical.usesDefault = true
+      reprint(canonical)
+    }
   } else if (numCtx < canonical.tooLargeCtx && numCtx > (canonical.numCtx ?? 0)) {
     growTo(canonical, numCtx, canonical.isNeeded)
   }
@@ -132,7 +165,7 @@ function learn(canonical: Canonical, named: Options): void {
     const value = named[name]
     if (!isPlain(value) || Object.hasOwn(canonical.others, name)) continue
     canonical.others[name] = value
-    canonical.revision++
+    reprint(canonical)
   }
 }
 
@@ -140,7 +173,13 @@ function growTo(canonical: Canonical, numCtx: number, isNeeded: boolean): void {
   canonical.before = { numCtx: canonical.numCtx, isNeeded: canonical.isNeeded }
   canonical.numCtx = numCtx
   canonical.isNeeded = isNeeded
-  canonical.revision++
+  reprint(canonical)
+}
+
+/** Not every change is one of what it is loaded with. */
+function reprint(canonical: Canonical): void {
+  const printed = print(canonical)
+  if (JSON.stringify(printed) !== JSON.stringify(canonical.printed)) canonical.printed = printed
 }
 
 function print({ numCtx, isNeeded, usesDefault, others }: Canonical): Options {
@@ -149,7 +188,7 @@ function print({ numCtx, isNeeded, usesDefault, others }: Canonical): Options {
 }
 
 /** Ollama refuses what has another type; that is the caller's mistake, and the caller is told. */
-function isUnified(name: string, value: unknown, { tooLargeCtx }: Canonical): boolean {
+function isUnified(name: string, value: unknown, tooLargeCtx: number): boolean {
   if (name === 'num_ctx') return value === null || (typeof value === 'number' && value < tooLargeCtx)
   return (LOAD_OPTIONS as readonly string[]).includes(name) && (isPlain(value) || value === null)
 }

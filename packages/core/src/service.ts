@@ -15,6 +15,7 @@ import type {
 
 import type { ContinuationMode } from './backends/continuation-mode.ts'
 import type { Lease } from './backends/lease.ts'
+import type { Options } from './load-options.ts'
 import type { AttemptFailure } from './outcome/attempt-failure.ts'
 
 /** What is asked for. A layer that does not concern a kind passes it on. */
@@ -26,9 +27,10 @@ export interface Call {
   readonly body?: Buffer | undefined
   /**
    * Both as they are to be sent now: while a call waited, another one may have needed a larger context, and the options
-   * of before would make Ollama load the model anew. Set by `prepare`, for `transport` alone.
+   * of before would make Ollama load the model anew. With the load options of a lease as they are to be sent with it. Set by
+   * `prepare`, for `transport` alone.
    */
-  readonly latest?: (() => Pick<Call, 'request' | 'body'>) | undefined
+  readonly latest?: ((loadedWith?: Options) => Pick<Call, 'request' | 'body'>) | undefined
   /**
    * After a refusal of the prompt as too long: raises the context where that is allowed, and says whether asking again
    * makes sense. Set by `prepare`, for `resume`, which asks with half an answer more.

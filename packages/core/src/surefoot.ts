@@ -99,7 +99,7 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const telemetry = createTelemetry((fault) => logger.error(fault, 'A telemetry listener failed'))
   logTelemetry(telemetry, logger)
 
-  const loadOptions = new LoadOptions()
+  const loadOptions = new LoadOptions(runtime.clock)
   const hasOther = (model: string, than: ReadonlySet<string>): boolean => fleet.hasOther(model, than)
   const memberDeps = {
     config,
@@ -115,7 +115,13 @@ export function createSurefoot(given: SurefootConfig = {}, deps: SurefootDeps = 
   const dispatcher: Dispatcher = new Dispatcher(fleet, config, runtime, () => {
     for (const { prober } of roster.members) prober?.hurry()
   })
-  const discovery = new Discovery({ resolve, runtime, onFound: (urls) => roster.set(urls) })
+  const discovery = new Discovery({
+    resolve,
+    runtime,
+    onFound: (urls) => {
+      if (roster.set(urls)) loadOptions.backendsChanged()
+    },
+  })
   discovery.set(config.backends)
 
   const continuations = new Continuations({

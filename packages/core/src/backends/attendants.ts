@@ -1,3 +1,4 @@
+import type { Options } from '../load-options.ts'
 import type { LoadProgress } from './loader.ts'
 
 /** What brings models into the memory of a backend. */
@@ -7,8 +8,10 @@ export interface ModelLoader {
   want(model: string): void
   loading(model: string): LoadProgress | undefined
   expectedMs(model: string): number | undefined
-  /** The model did not fit into memory. @returns whether it is asked for less of it from now on */
-  tooLarge(model: string): boolean
+  /** What the model is to be loaded with now; another object whenever that has changed. */
+  loadOptions(model: string): Options
+  /** The model did not fit into memory when asked for with that. @returns whether it is asked for otherwise now */
+  tooLarge(model: string, loadedWith: Options): boolean
 }
 
 /** What looks after a backend while it works. */

@@ -2,9 +2,11 @@ import type { BreakerStatus } from '@surefoot/protocol'
 
 import type { Config } from '../config/config.ts'
 import { backendName } from '../config/backend-url.ts'
+import type { Options } from '../load-options.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { Breaker } from './breaker.ts'
 import { breakerOutcome } from './breaker-outcome.ts'
 import { GpuUse } from './gpu-use.ts'
@@ -13,6 +15,7 @@ import { Liveness } from './liveness.ts'
 import type { AttemptHooks, Finding } from './liveness.ts'
 import type { BackendWatcher, ModelLoader } from './attendants.ts'
 import type { LoadProgress } from './loader.ts'
+import { isCloudModel } from './model-lists.ts'
 import { ModelStates } from './model-state.ts'
 import type { Readiness } from './model-state.ts'
 import { Pace } from './pace.ts'
@@ -21,6 +24,8 @@ import { ZombieSlots } from './zombie-slots.ts'
 
 /** How long a backend that lacked a model is not asked for it, unless a look at its list shows the model sooner. */
 const MISSING_MS = 30_000
+/** Models whose load options are remembered; names come from callers. */
+const MOST_MODELS = 1_000
 /** After so much silence the calls in flight may hang, and one more would hang with them. */
 const TRIAL_SILENT_MS = 5_000
 
@@ -39,6 +44,8 @@ export class Backend {
   readonly liveness: Liveness = new Liveness()
   readonly gpu: GpuUse = new GpuUse()
   readonly attempts = { succeeded: 0, failed: 0, neutral: 0 }
+  /** What each model was last asked for with, by a call or by a load. */
+  readonly #loadedWith = new BoundedMap<string, Options>(MOST_MODELS)
   readonly #waitForReadyMs: number
   readonly #runtime: Runtime
   readonly #telemetry: Telemetry
@@ -133,7 +140,22 @@ export class Backend {
   /** Whether an attempt for this model can begin at once, or its model has to be looked for or loaded first. */
   readiness(model: string): Readiness {
     if (this.loader === undefined) return 'ready'
-    return this.loader.loading(model) === undefined ? this.models.readiness(model, this.#now()) : 'loading'
+    if (this.loader.loading(model) !== undefined) return 'loading'
+    const isOutgrown = this.#isOutgrown(model, this.loader)
+    // In Ollama a load waits until they have ended; and those of them that reach it later would bring back what they name.
+    if (isOutgrown && this.slots.heldBy(model) > 0) return 'outgrown'
+    const readiness = this.models.readiness(model, this.#now())
+    return isOutgrown && readiness === 'ready' ? 'absent' : readiness
+  }
+
+  /** What the model was last asked for with; `undefined` when it was not. */
+  loadedWith(model: string): Options | undefined {
+    return this.#loadedWith.get(model)
+  }
+
+  /** The model is asked for with that, which is what it is then loaded with. */
+  askedFor(model: string, loadedWith: Options): void {
+    if (this.#loadedWith.get(model) !== loadedWith) this.#loadedWith.set(model, loadedWith)
   }
 
   /** Whether one call more than is known to be served may be sent: not beside answers that have stopped. */
@@ -162,6 +184,8 @@ export class Backend {
     const permit = this.breaker.admit(this.#now())
     const seat = this.slots.take(model, this.#now())
     const startedAtMs = this.#now()
+    const loadedWith = this.loader?.loadOptions(model)
+    if (loadedWith !== undefined) this.askedFor(model, loadedWith)
     this.lastLeaseAt = startedAtMs
     this.liveness.began(startedAtMs)
     this.watcher?.leased()
@@ -170,6 +194,7 @@ export class Backend {
     return {
       backend: this,
       model,
+      loadedWith,
       residency: () => this.models.residency(model, this.#now()),
       queuedInside: () => seat.queuedInside,
       watch: (given) => {
@@ -195,7 +220,7 @@ export class Backend {
         if (how.kind === 'failed' && how.verdict.class === 'overload') {
           if (this.liveness.refused(this.#now() - startedAtMs, held)) this.watcher?.suspects()
         }
-        this.#record(how, model)
+        this.#record(how, model, loadedWith)
         permit.end(breakerOutcome(how), this.#now(), how.kind === 'failed' ? how.verdict.error.code : '')
         this.changed()
       },
@@ -208,7 +233,7 @@ export class Backend {
    */
   loadFailed(model: string, verdict: Verdict, sinceMs: number): void {
     const nowMs = this.#now()
-    this.#learn(verdict, model)
+    this.#learn(verdict, model, this.#loadedWith.get(model))
     this.models.asked(model, nowMs)
     // It is no attempt and holds no permit, lest a probing load of minutes keep everybody away. What began before the
     // breaker last moved does not move it.
@@ -247,21 +272,28 @@ export class Backend {
     }
   }
 
-  #record(how: AttemptEnd, model: string): void {
+  #record(how: AttemptEnd, model: string, loadedWith: Options | undefined): void {
     const outcome = breakerOutcome(how)
     this.attempts[outcome === 'success' ? 'succeeded' : outcome === 'failure' ? 'failed' : 'neutral']++
-    if (how.kind === 'failed') this.#learn(how.verdict, model)
+    if (how.kind === 'failed') this.#learn(how.verdict, model, loadedWith)
   }
 
-  #learn(verdict: Verdict, model: string): void {
+  #learn(verdict: Verdict, model: string, loadedWith: Options | undefined): void {
     if (verdict.memoryLost !== undefined)
       this.models.lost(verdict.memoryLost === 'all' ? undefined : model, this.#now())
     // With the smaller context of before it fits again, so it need not be kept away.
-    if (verdict.tooLarge === true && this.loader?.tooLarge(model) === true) return
+    if (verdict.tooLarge === true && loadedWith !== undefined && this.loader?.tooLarge(model, loadedWith) === true)
+      return
     if (verdict.class === 'missing') this.models.avoid(model, verdict.error, this.#now(), MISSING_MS)
     else if (verdict.avoidModelMs !== undefined) {
       this.models.avoid(model, verdict.error, this.#now(), verdict.avoidModelMs)
     }
+  }
+
+  /** It is to be loaded with something else than it was asked for with last. */
+  #isOutgrown(model: string, loader: ModelLoader): boolean {
+    const loadedWith = this.#loadedWith.get(model)
+    return loadedWith !== undefined && loadedWith !== loader.loadOptions(model) && !isCloudModel(model)
   }
 
   #now(): number {

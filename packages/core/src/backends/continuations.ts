@@ -120,7 +120,7 @@ export class Continuations {
     if (provable === undefined) return 'none'
     await this.#refresh(provable, call.model, signal)
     if (this.canContinue(lease.backend, call, from) === 'unproven') {
-      const failure = await this.#prove(provable, call, AbortSignal.any([signal, this.#closing.signal]))
+      const failure = await this.#prove(provable, call, lease, AbortSignal.any([signal, this.#closing.signal]))
       signal.throwIfAborted()
       if (failure !== undefined) throw judged(failure, lease.backend.name, call.model)
     }
@@ -160,9 +160,10 @@ export class Continuations {
     if (this.#closing.signal.aborted || this.#verdict(provable, call) !== undefined) return
     if (this.#deps.isBusy() || backend.slots.held > 0 || provable.identityOf(model) === undefined) return
     if (!this.#deps.provables().includes(provable) || !backend.isUsable(model, false)) return
+    if (backend.readiness(model) !== 'ready') return
     const lease = backend.lease(model)
     try {
-      const failure = await this.#prove(provable, call, this.#closing.signal, () => this.#deps.isBusy())
+      const failure = await this.#prove(provable, call, lease, this.#closing.signal, () => this.#deps.isBusy())
       if (failure === undefined) lease.firstToken()
     } finally {
       lease.end({ kind: 'left' })
@@ -178,6 +179,7 @@ export class Continuations {
   async #prove(
     provable: Provable,
     call: Call,
+    { loadedWith }: Lease,
     signal: AbortSignal,
     givesWay = (): boolean => false,
   ): Promise<Failure | undefined> {
@@ -188,7 +190,7 @@ export class Continuations {
       return await provable.ask(endsAtMs - this.#nowMs(), signal)(path, body)
     }
     try {
-      const mode = await proveContinuation(ask, (call.latest?.() ?? call).request)
+      const mode = await proveContinuation(ask, (call.latest?.(loadedWith) ?? call).request)
       await this.#refresh(provable, model, signal)
       this.#judge(provable, call, mode)
       return undefined

@@ -1,3 +1,4 @@
+import type { Options } from '../load-options.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 import type { Backend } from './backend.ts'
 import type { AttemptHooks } from './liveness.ts'
@@ -17,6 +18,8 @@ export type AttemptEnd =
 export interface Lease {
   readonly backend: Backend
   readonly model: string
+  /** What its model is loaded with as long as it is held: a request that names anything else makes Ollama load it anew. */
+  readonly loadedWith?: Options | undefined
   /** What was known of the model when the lease was given, and what is known now. */
   residency(): Residency
   /** It may stand in the backend's own queue, behind calls that were sent before it: then silence says nothing. */

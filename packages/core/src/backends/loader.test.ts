@@ -17,7 +17,7 @@ function createRig() {
   telemetry.on((event) => events.push(event))
   const backend = new Backend('http://a:1', readConfig({ backends: 'http://a:1' }), time, telemetry)
   const ollama = new ScriptedOllama(time)
-  const loadOptions = new LoadOptions()
+  const loadOptions = new LoadOptions(time.clock)
   const { connection } = ollama
   const loader = new Loader({ backend, connection, runtime: time, telemetry, loadTimeoutMs: 600_000, loadOptions })
   backend.loader = loader

@@ -1,5 +1,5 @@
 import type { Connection } from '../connection.ts'
-import type { LoadOptions } from '../load-options.ts'
+import type { LoadOptions, Options } from '../load-options.ts'
 import { classify } from '../outcome/classify.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -74,8 +74,7 @@ export class Loader implements ModelLoader {
    */
   want(model: string): void {
     if (this.#closed) return
-    const { backend, runtime } = this.#deps
-    const readiness = backend.models.readiness(model, runtime.clock.monotonicMs())
+    const readiness = this.#deps.backend.readiness(model)
     if (readiness === 'unknown' && !this.#looking.has(model)) void this.#look(model)
     else if (readiness === 'absent' && this.#load === undefined) void this.#begin(model)
   }
@@ -92,9 +91,12 @@ export class Loader implements ModelLoader {
     return this.#meanMs.get(model)
   }
 
-  /** The model did not fit into memory. @returns whether it is asked for less of it from now on */
-  tooLarge(model: string): boolean {
-    return this.#deps.loadOptions.tooLarge(model)
+  loadOptions(model: string): Options {
+    return this.#deps.loadOptions.of(model)
+  }
+
+  tooLarge(model: string, loadedWith: Options): boolean {
+    return this.#deps.loadOptions.tooLarge(model, loadedWith)
   }
 
   /** Cuts the load under way; nothing new is begun. */
@@ -120,7 +122,9 @@ export class Loader implements ModelLoader {
   async #begin(model: string): Promise<void> {
     const { backend, connection, runtime, loadTimeoutMs, loadOptions, telemetry } = this.#deps
     const sinceMs = runtime.clock.monotonicMs()
-    const body = { model, messages: [], stream: false, options: loadOptions.of(model) }
+    const options = loadOptions.of(model)
+    backend.askedFor(model, options)
+    const body = { model, messages: [], stream: false, options }
     const request = sendSingle(connection, body, loadTimeoutMs, runtime)
     const load = { model, sinceMs, request, isOverdue: false }
     this.#load = load

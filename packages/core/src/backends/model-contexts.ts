@@ -91,14 +91,6 @@ export class ModelContexts {
     return least
   }
 
-  /** It is asked for with a larger context from now on: Ollama will load it anew, which no call is to do for us. */
-  outgrown(model: string): void {
-    const nowMs = this.#runtime.clock.monotonicMs()
-    for (const { backend } of this.#roster.members) {
-      if (backend.models.residency(model, nowMs) === 'in-memory') backend.models.observed(model, 'absent', nowMs)
-    }
-  }
-
   #careOf(version: string | undefined): PromptCare | undefined {
     if (version === undefined) return undefined
     let care = this.#cares.get(version)

@@ -12,8 +12,9 @@ export type Residency = 'in-memory' | 'loading' | 'absent' | 'unknown'
 /**
  * Whether an attempt for a model may go to a backend now. `ready`: it is in memory, or nothing is known although it was
  * asked, so that a try will tell. `absent`: it has to be loaded first. `unknown`: never looked, or too long ago.
+ * `outgrown`: it has to be loaded anew with other options, after the attempts that were sent with those of before.
  */
-export type Readiness = 'ready' | 'loading' | 'absent' | 'unknown'
+export type Readiness = 'ready' | 'loading' | 'absent' | 'unknown' | 'outgrown'
 
 /** Ollama keeps a model for 5 minutes after its last use; a little less is safe to rely on. */
 const KEPT_IN_MEMORY_MS = 270_000

@@ -45,8 +45,13 @@ export class Roster {
     })
   }
 
-  /** From now on these URLs. Who stays keeps all that is known of it; who goes answers to the end what it has begun. */
-  set(urls: readonly string[]): void {
+  /**
+   * From now on these URLs. Who stays keeps all that is known of it; who goes answers to the end what it has begun.
+   *
+   * @returns whether any came or went.
+   */
+  set(urls: readonly string[]): boolean {
+    const before = this.fleet.backends
     for (const [name, member] of this.#members) {
       if (urls.includes(member.backend.url)) continue
       this.#members.delete(name)
@@ -54,6 +59,7 @@ export class Roster {
     }
     for (const url of urls) if (!this.#members.has(backendName(url))) this.#add(url)
     this.#isFirst = false
+    return this.fleet.backends !== before
   }
 
   /** Closes every member at once. */

@@ -18,7 +18,7 @@ const URL = 'http://a:1'
 function createRig(given: SurefootConfig = {}) {
   const time = createVirtualTime()
   const ollama = new ScriptedOllama(time)
-  const loadOptions = new LoadOptions()
+  const loadOptions = new LoadOptions(time.clock)
   const rig = { hasOther: true, told: 0, gaveUp: [] as number[] }
   const member = createMember(URL, {
     config: readConfig({ backends: URL, ...given }),

@@ -117,7 +117,8 @@ export class Watcher implements BackendWatcher {
       model,
       messages: [{ role: 'user', content: 'Hi' }],
       stream: false,
-      options: { ...loadOptions.of(model), num_predict: 1 },
+      // What calls there were sent with: with other options it would wait until all of them have ended.
+      options: { ...(backend.loadedWith(model) ?? loadOptions.of(model)), num_predict: 1 },
     }
     const sentAtMs = this.#nowMs()
     this.#canary = sendSingle(connection, body, this.#patienceMs(CANARY_MS, CANARY_SHARE), runtime)

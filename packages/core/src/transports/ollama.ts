@@ -29,9 +29,9 @@ export interface OllamaTransportDeps {
 export function createOllamaTransport(given: OllamaTransportDeps): Service {
   const { config, runtime, telemetry, connectionOf, lookIntoMemory, judge = classify } = given
   return (prepared, context) => {
-    const call = prepared.latest === undefined ? prepared : { ...prepared, ...prepared.latest() }
     const { lease, continueFrom } = context
     if (lease === undefined) throw new Error('transport needs a lease: dispatch must stand above it')
+    const call = prepared.latest === undefined ? prepared : { ...prepared, ...prepared.latest(lease.loadedWith) }
     const connection = connectionOf(lease.backend)
     const limits = silenceLimits(call, config)
     const send = (exchange: Exchange): Promise<Reply> => {

@@ -14,6 +14,8 @@ import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { Dispatcher } from './dispatcher.ts'
 
 const MODEL = 'llama3.2'
+/** What it is loaded with. */
+const AS_IT_IS = {}
 const OTHER = 'better'
 const FOREVER = Number.POSITIVE_INFINITY
 
@@ -150,6 +152,7 @@ describe('a call that has another way to be answered', () => {
       want: (model) => wanted.push(model),
       loading: () => (wanted.length === 0 ? undefined : { sinceMs, expectedMs: loadMs, isOverdue: false }),
       expectedMs: () => loadMs,
+      loadOptions: () => AS_IT_IS,
       tooLarge: () => false,
     }
     rig.backends[0]!.models.observed(MODEL, 'absent', sinceMs)
@@ -170,6 +173,7 @@ describe('a call that has another way to be answered', () => {
       want: (model) => wanted.push(`${model} ${backend!.readiness(model)}`),
       loading: () => undefined,
       expectedMs: () => 30_000,
+      loadOptions: () => AS_IT_IS,
       tooLarge: () => false,
     }
     const asker = rig.ask(within(rig, 10_000))

@@ -23,6 +23,7 @@ export function measuredLease(
   return {
     backend,
     model,
+    loadedWith: lease.loadedWith,
     residency: lease.residency,
     queuedInside: lease.queuedInside,
     watch: lease.watch,

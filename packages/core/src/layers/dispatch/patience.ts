@@ -1,5 +1,6 @@
 import type { Backend } from '../../backends/backend.ts'
 import type { Eligible, Fleet } from '../../backends/fleet.ts'
+import type { Readiness } from '../../backends/model-state.ts'
 import type { Config } from '../../config/config.ts'
 import type { ModelQueue } from './model-queue.ts'
 import type { Waiting } from './waiting.ts'
@@ -45,9 +46,12 @@ export class Patience {
     return missing && backends.length > 0 ? 0 : this.#options.waitForReadyMs
   }
 
-  /** When a call has waited too long for a slot. A load takes as long as it takes; the queue's patience begins after it. */
+  /**
+   * When a call has waited too long for a slot. A load takes as long as it takes; the queue's patience begins after it. Calls
+   * that a load has to wait for are waited for as those that hold the slots.
+   */
   overdueAtMs({ model, loadedAtMs }: ModelQueue, waiting: Waiting, usable: readonly Backend[]): number {
-    const onlyLoading = usable.length > 0 && usable.every((backend) => backend.readiness(model) !== 'ready')
+    const onlyLoading = usable.length > 0 && !usable.some((backend) => hasCalls(backend.readiness(model)))
     return onlyLoading ? Number.POSITIVE_INFINITY : Math.max(waiting.sinceMs, loadedAtMs) + this.#options.queueTimeoutMs
   }
 
@@ -70,4 +74,8 @@ export class Patience {
     }
     return atMs
   }
+}
+
+function hasCalls(readiness: Readiness): boolean {
+  return readiness === 'ready' || readiness === 'outgrown'
 }

@@ -32,6 +32,9 @@ export function prepareModel(queue: ModelQueue, usable: readonly Backend[]): Bac
         looking = true
         backend.want(model)
         break
+      case 'outgrown':
+        // Nothing is to be done until its calls have ended; another one may be loaded meanwhile.
+        break
     }
   }
   const isComing = loading !== undefined && !isOverdue(loading, model)
