@@ -36,24 +36,43 @@ export type ExperimentInput = Omit<Experiment, 'goal' | 'variants' | 'shadow'> &
   readonly shadow?: (Pick<Shadow, 'model'> & Partial<Shadow>) | undefined
 }
 
-const NAME = z.string().regex(/^[\w.:@-]{1,64}$/)
-const MODEL = z.string().regex(/^\S{1,256}$/)
+const SAID = {
+  name: 'name must be 1 to 64 letters, digits or any of _ . : @ -',
+  model: 'model must be a name of 1 to 256 characters without spaces',
+  goal: 'goal must be success or feedback',
+  weight: 'weight must be a number above 0 and at most 1000000',
+  options: "options must be an object of Ollama's options: numbers, true or false, and stop as a list of texts",
+  variants: 'variants must be a list of 2 to 10 that have names of their own',
+  share: 'share must be a number from 0 to 1',
+}
+const NAME = z.string(SAID.name).regex(/^[\w.:@-]{1,64}$/, SAID.name)
+const MODEL = z.string(SAID.model).regex(/^\S{1,256}$/, SAID.model)
+/** What Ollama would refuse for its type would fail every call of one variant, and look like a mistake of its caller. */
+const OPTIONS = z
+  .record(z.string(), z.unknown(), SAID.options)
+  .refine((options) => Object.entries(options).every(isOption), SAID.options)
 
 const variantSchema = z
   .strictObject({
     name: NAME.optional(),
     model: MODEL,
-    weight: z.number().positive().max(1_000_000).default(1),
-    options: z.record(z.string(), z.unknown()).optional(),
+    weight: z.number(SAID.weight).positive(SAID.weight).max(1_000_000, SAID.weight).default(1),
+    options: OPTIONS.optional(),
   })
   .transform((variant): Variant => ({ ...variant, name: variant.name ?? variant.model }))
 
 const experimentSchema = z.strictObject({
   name: NAME,
   model: MODEL.optional(),
-  goal: z.enum(['success', 'feedback']).default('success'),
-  variants: z.array(variantSchema).min(2).max(10).refine(haveOwnNames),
-  shadow: z.strictObject({ model: MODEL, share: z.number().min(0).max(1).default(1) }).optional(),
+  goal: z.enum(['success', 'feedback'], SAID.goal).default('success'),
+  variants: z
+    .array(variantSchema, SAID.variants)
+    .min(2, SAID.variants)
+    .max(10, SAID.variants)
+    .refine(haveOwnNames, SAID.variants),
+  shadow: z
+    .strictObject({ model: MODEL, share: z.number(SAID.share).min(0, SAID.share).max(1, SAID.share).default(1) })
+    .optional(),
 })
 
 /** The form of the setting `experiments`. */
@@ -64,4 +83,9 @@ export const experimentsSchema: z.ZodType<readonly Experiment[]> = z
 
 function haveOwnNames(named: readonly { readonly name: string }[]): boolean {
   return new Set(named.map(({ name }) => name)).size === named.length
+}
+
+function isOption([name, value]: [string, unknown]): boolean {
+  if (name === 'stop') return Array.isArray(value) && value.every((text) => typeof text === 'string')
+  return typeof value === 'boolean' || Number.isFinite(value)
 }

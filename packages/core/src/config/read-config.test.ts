@@ -123,6 +123,7 @@ describe('the variables', () => {
     ['OLLAMA_NUM_PARALLEL', '0', { slots: 'auto' }],
     ['OLLAMA_NUM_PARALLEL', ' Auto ', { slots: 'auto' }],
     ['SUREFOOT_CACHE', 'true', { cache: true }],
+    ['SUREFOOT_CACHE', ' TRUE ', { cache: true }],
     ['SUREFOOT_DEGRADE_MODELS', 'qwen3:8b, llama3.2:1b', { degradeModels: ['qwen3:8b', 'llama3.2:1b'] }],
     ['SUREFOOT_DEGRADE_TO_CACHE', '1', { degradeToCache: true }],
     ['SUREFOOT_LOCAL_MODEL', '/models/tiny.gguf', { localModel: '/models/tiny.gguf' }],
@@ -188,16 +189,48 @@ describe('the variables', () => {
     ['OLLAMA_NUM_PARALLEL', '-1', 'a whole number from 1 to 1000, or auto'],
     ['SUREFOOT_LOCAL_MODEL', '/models/tiny.bin', 'the path of a GGUF file'],
     ['SUREFOOT_REDIS_URL', 'http://127.0.0.1', 'a redis:// or rediss:// URL'],
+    ['SUREFOOT_REDIS_URL', 'redis://127.0.0.1:99999', 'a redis:// or rediss:// URL'],
     [
       'SUREFOOT_EXPERIMENTS',
       'a,b',
-      'a list of experiments, each with a name and at least two variants that have names of their own',
+      'JSON, a list of experiments, each with a name and at least two variants that have names of their own',
     ],
     ['LOG_LEVEL', 'loud', 'one of trace, debug, info, warn, error, fatal, silent'],
   ])('%s=%s is refused with its name, its value and what is allowed', (name, text, range) => {
     const error = refusal({}, { [name]: text })
     expect(error.message).toBe(`${name} must be ${range}, but is "${text}".`)
     expect(error.hint).toBe(`Correct ${name} and start again.`)
+  })
+
+  it.each([
+    [[{ name: 'a b' }], '[0].name must be 1 to 64 letters, digits or any of _ . : @ -.'],
+    [[{ name: 'a' }], '[0].variants must be a list of 2 to 10 that have names of their own.'],
+    [[{ name: 'a', variants: [{ model: 'x' }, { model: 'x' }] }], '[0].variants must be a list of 2 to 10 that'],
+    [[{ name: 'a', variants: [{ model: 'x', wieght: 2 }, { model: 'y' }] }], 'Unrecognized key: "wieght"'],
+    [
+      [{ name: 'a', variants: [{ model: 'x', weight: '2' }, { model: 'y' }] }],
+      '[0].variants[0].weight must be a number',
+    ],
+    [[{ name: 'a', variants: [{ model: 'x', weight: 0 }, { model: 'y' }] }], '[0].variants[0].weight must be a number'],
+    [
+      [{ name: 'a', variants: [{ model: 'x', options: { temperature: 'hot' } }, { model: 'y' }] }],
+      "[0].variants[0].options must be an object of Ollama's options",
+    ],
+    [
+      [{ name: 'a', variants: [{ model: 'x' }, { model: 'y' }], shadow: { model: 'z', share: 2 } }],
+      'share must be a number',
+    ],
+    [
+      [{ name: 'a', goal: 'money', variants: [{ model: 'x' }, { model: 'y' }] }],
+      '[0].goal must be success or feedback',
+    ],
+  ])('experiments that are wrong are refused with the place: %j', (given, sentence) => {
+    expect(refusal({}, { SUREFOOT_EXPERIMENTS: JSON.stringify(given) }).message).toContain(sentence)
+    expect(refusal({ experiments: given }).message).toContain(sentence)
+  })
+
+  it('of a long value only the beginning is shown', () => {
+    expect(refusal({}, { SUREFOOT_FALLBACK_MESSAGE: 'a'.repeat(10_001) }).message.length).toBeLessThan(300)
   })
 
   it('an empty or blank one counts as absent', () => {

@@ -1,4 +1,4 @@
-import { SurefootError } from '@surefoot/protocol'
+import { SurefootError, sentenceFromIssues } from '@surefoot/protocol'
 
 import type { Config, PresetName, SurefootConfig } from './config.ts'
 import { SETTINGS_BY_NAME } from './settings.ts'
@@ -8,6 +8,8 @@ import type { Setting } from './setting.ts'
 const PRESET_ENV = 'SUREFOOT_PRESET'
 /** Settings that may be given as one text with commas. */
 const LISTS: ReadonlySet<string> = new Set<keyof Config>(['backends', 'degradeModels'])
+/** Characters of a wrong value that an error shows. */
+const LONGEST_SHOWN = 200
 const PRESETS: readonly PresetName[] = ['development', 'production', 'guide']
 
 /**
@@ -42,7 +44,7 @@ function presetOf(given: unknown): PresetName {
   const asked = typeof given === 'string' ? given.trim().toLowerCase() : given
   if (asked === undefined || asked === '') return 'development'
   const name = PRESETS.find((preset) => preset === asked)
-  if (name === undefined) throw invalid('preset', given, `one of ${PRESETS.join(', ')}`, PRESET_ENV)
+  if (name === undefined) throw invalid('preset', given, `one of ${PRESETS.join(', ')}`, '', PRESET_ENV)
   return name
 }
 
@@ -61,9 +63,10 @@ function valueOf(
   const raw = given === undefined ? setting.fromEnv(text as string) : given
   const parsed = setting.schema.safeParse(LISTS.has(name) ? listOf(raw) : raw)
   if (parsed.success) return parsed.data
+  const where = placeOf(parsed.error)
   throw given === undefined
-    ? invalid(setting.env as string, text, setting.range)
-    : invalid(name, given, setting.rangeInCode ?? setting.range, setting.env)
+    ? invalid(setting.env as string, text, setting.range, where)
+    : invalid(name, given, setting.rangeInCode ?? setting.range, where, setting.env)
 }
 
 /** A comma-separated list or an array of strings, trimmed, without empty parts. */
@@ -73,11 +76,20 @@ function listOf(value: unknown): unknown {
   return parts.map((part) => (typeof part === 'string' ? part.trim() : part)).filter((part) => part !== '')
 }
 
-function invalid(name: string, value: unknown, range: string, env?: string): SurefootError {
+/** What is wrong inside a value of several parts; of a plain one its range says enough. */
+function placeOf(error: Parameters<typeof sentenceFromIssues>[0]): string {
+  const [issue] = error.issues
+  const isInside = issue !== undefined && (issue.path.length > 1 || issue.code === 'unrecognized_keys')
+  return isInside ? ` ${sentenceFromIssues(error)}` : ''
+}
+
+/** @param where a sentence more, with the space before it. */
+function invalid(name: string, value: unknown, range: string, where: string, env?: string): SurefootError {
   const shown = withoutPassword(typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value)))
+  const cut = shown.length > LONGEST_SHOWN ? `${shown.slice(0, LONGEST_SHOWN)}…` : shown
   return new SurefootError({
     code: 'INVALID_CONFIG',
-    message: `${name} must be ${range}, but is ${shown}.`,
+    message: `${name} must be ${range}, but is ${cut}.${where}`,
     hint: env === undefined ? `Correct ${name} and start again.` : `Correct ${name} (variable ${env}) and start again.`,
   })
 }

@@ -46,7 +46,12 @@ export function duration(minMs: number, maxMs: number, rest: Rest): Setting {
 
 export function flag(rest: Rest): Setting {
   const values: Record<string, boolean> = { true: true, '1': true, false: false, '0': false }
-  return { ...rest, range: 'true or false', schema: z.boolean(), fromEnv: (text) => values[text.toLowerCase()] ?? text }
+  return {
+    ...rest,
+    range: 'true or false',
+    schema: z.boolean(),
+    fromEnv: (text) => values[text.trim().toLowerCase()] ?? text,
+  }
 }
 
 /** A text that may be missing: what it switches on is then off. */

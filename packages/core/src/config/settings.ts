@@ -223,15 +223,25 @@ export const SETTINGS_BY_NAME: Readonly<Record<keyof Config, Setting>> = {
     description: 'How much longer it is kept for when no model can answer.',
     default: 86_400_000,
   }),
-  redisUrl: optionalText('a redis:// or rediss:// URL', /^rediss?:\/\/\S+$/, {
+  redisUrl: {
     env: 'SUREFOOT_REDIS_URL',
     description:
-      'A Redis or Valkey that several processes share as their cache, behind the memory of each; needs the package `redis`.',
-  }),
+      'With `cache` or `degradeToCache`: a Redis or Valkey that several processes share as their cache, behind the memory of each; needs the package `redis`.',
+    range: 'a redis:// or rediss:// URL',
+    default: undefined,
+    schema: z
+      .string()
+      .trim()
+      .regex(/^rediss?:\/\/\S+$/)
+      .refine((url) => URL.canParse(url))
+      .optional(),
+    fromEnv: (text) => text,
+  },
   experiments: {
     env: 'SUREFOOT_EXPERIMENTS',
     description: 'Models that are compared with each other on live calls, as JSON.',
-    range: 'a list of experiments, each with a name and at least two variants that have names of their own',
+    range: 'JSON, a list of experiments, each with a name and at least two variants that have names of their own',
+    rangeInCode: 'a list of experiments, each with a name and at least two variants that have names of their own',
     default: [],
     schema: experimentsSchema,
     fromEnv: fromJson,

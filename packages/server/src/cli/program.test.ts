@@ -1,3 +1,4 @@
+import { SETTINGS } from '@surefoot/core'
 import { CommanderError } from 'commander'
 import { expect, test } from 'vitest'
 
@@ -24,6 +25,13 @@ test('knows its version', async () => {
 test('every command helps with examples', async () => {
   expect(await printed('serve', '--help')).toContain('$ surefoot serve --backend http://gpu-a:11434')
   expect(await printed('check', '--help')).toContain('$ surefoot check --url http://127.0.0.1:8000')
+})
+
+test('serve says where the settings are that have no option', async () => {
+  const help = await printed('serve', '--help')
+  const names = SETTINGS.flatMap(({ env }) => (env?.startsWith('SUREFOOT_') === true ? [env] : []))
+  expect(names.filter((name) => !help.includes(name))).toEqual([])
+  expect(help).toContain('docs/reference/configuration.md')
 })
 
 test.each([

@@ -39,6 +39,13 @@ export function createProgram(environment: Environment, exit: (status: number) =
 }
 
 const SERVE_EXAMPLES = `
+Environment variables (all of them: docs/reference/configuration.md):
+  OLLAMA_TIMEOUT, OLLAMA_MAX_RETRIES, OLLAMA_NUM_PARALLEL and the others of the guide
+  SUREFOOT_DEGRADE_MODELS, SUREFOOT_DEGRADE_TO_CACHE, SUREFOOT_LOCAL_MODEL, SUREFOOT_FALLBACK_MESSAGE
+                                          what answers when the model cannot
+  SUREFOOT_CACHE, SUREFOOT_REDIS_URL      the same question is answered once
+  SUREFOOT_EXPERIMENTS                    models compared on live calls, as JSON
+
 Examples:
   $ surefoot serve
   $ surefoot serve --backend http://gpu-a:11434 --backend http://gpu-b:11434 --model llama3.2
