@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { BASE, BROKEN, MESSAGES, TEXT, createCacheRig } from '../../../test/cache-rig.ts'
 import type { AskOptions, Caller } from '../../../test/cache-rig.ts'
 import type { SurefootConfig } from '../../config/config.ts'
+import { BetterModelBack } from '../../outcome/better-model.ts'
 import type { Call } from '../../service.ts'
 
 describe('a question that was answered before', () => {
@@ -328,6 +329,43 @@ describe('a run that fails', () => {
     await rig.time.runUntilIdle()
     expect(first.error).toBe(open)
     expect(late.text).toBe(TEXT)
+  })
+
+  it('is asked once more for all who joined together, not once for each of them', async () => {
+    const full = new SurefootError({ code: 'QUEUE_FULL', message: 'full' })
+    const rig = createCacheRig({}, { refuses: full })
+    const callers = Array.from({ length: 500 }, () => rig.ask())
+    await rig.time.runUntilIdle()
+    expect(callers.map(({ error }) => error)).toEqual(callers.map(() => full))
+    expect(rig.runs).toHaveLength(2)
+  })
+
+  it('is then asked as by the most patient of them', async () => {
+    const open = new SurefootError({ code: 'BREAKER_OPEN', message: 'open' })
+    const rig = createCacheRig({}, (_call, nth) => (nth === 1 ? { firstMs: 60_000, refuses: open } : {}))
+    const ask = (at: number): Caller =>
+      rig.ask({ context: { patience: { untilMs: 90_000 + at, ready: { untilMs: 30_000 + at, insteadOf: [] } } } })
+    const callers = [ask(0)]
+    for (const at of [10_000, 20_000]) {
+      await rig.time.advance(10_000)
+      callers.push(ask(at))
+    }
+    await rig.time.runUntilIdle()
+    expect(callers.map(({ error, text }) => error ?? text)).toEqual([open, TEXT, TEXT])
+    expect(rig.runs[1]!.context).toMatchObject({
+      startedAtMs: rig.runs[0]!.context.startedAtMs! + 20_000,
+      patience: { untilMs: 110_000, ready: { untilMs: 50_000, insteadOf: [] } },
+    })
+    expect(rig.time.pendingTimers).toBe(0)
+  })
+
+  it('as a better model is back sends all of them there', async () => {
+    const back = new BetterModelBack()
+    const rig = createCacheRig({}, { refuses: back })
+    const callers = [rig.ask(), rig.ask(), rig.ask()]
+    await rig.time.runUntilIdle()
+    expect(callers.map(({ error }) => error)).toEqual([back, back, back])
+    expect(rig.runs).toHaveLength(1)
   })
 
   it('by an attempt fails for all: what it cost is not spent once more for each of them', async () => {

@@ -1,5 +1,6 @@
 import type { AnswerCache } from '../../answer-store/answer-cache.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
+import { BetterModelBack } from '../../outcome/better-model.ts'
 import { abortable } from '../../runtime/abortable.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Call, CallContext, Reply, Service } from '../../service.ts'
@@ -21,6 +22,8 @@ interface Seat {
   readonly run: SharedRun
   readonly joiner: Joiner
   readonly isFirst: boolean
+  /** What it wants was known when the run began. */
+  readonly isFounder: boolean
 }
 
 /** It has another way to be answered, and waited for a slot long enough. */
@@ -49,6 +52,7 @@ export class Desk {
     if (mayBeElsewhere) kept = (await this.#fromElsewhere(asked)) ?? this.#fromMemory(asked)
     if (kept !== undefined) return kept
     let seat = this.#sit(asked, this.#runs.get(runKey))
+    if (seat.isFirst) seat.run.begin(this.#next)
     this.#answers.tell(context.id, { result: seat.isFirst ? 'miss' : 'joined' })
     for (;;) {
       const { run, joiner } = seat
@@ -81,9 +85,10 @@ export class Desk {
   /** Waits for the commit point, but for a slot no longer than this caller's own patience allows. */
   async #begun({ run, joiner }: Seat, { patience }: CallContext): Promise<void> {
     const untilMs = patience?.untilMs ?? Number.POSITIVE_INFINITY
-    if (untilMs >= run.patientUntilMs) return await joiner.begun
+    if (untilMs === Number.POSITIVE_INFINITY) return await joiner.begun
     const timer = this.#runtime.timers.set(untilMs - this.#runtime.clock.monotonicMs(), () => {
-      if (!run.isAttempted) joiner.leave(OUT_OF_PATIENCE)
+      // When its most patient one leaves, and why, the queue knows.
+      if (!run.isAttempted && untilMs < run.patientUntilMs) joiner.leave(OUT_OF_PATIENCE)
     })
     try {
       await joiner.begun
@@ -92,7 +97,14 @@ export class Desk {
     }
   }
 
-  #sitAgain(asked: Asked, { joiner }: Seat, failure: unknown): Seat {
+  #sitAgain(asked: Asked, before: Seat, failure: unknown): Seat {
+    const seat = this.#nextSeat(asked, before, failure)
+    // All who were let down together are in it when it begins: the queue judges it by the most generous of them.
+    if (seat.isFirst) queueMicrotask(() => seat.run.begin(this.#next))
+    return seat
+  }
+
+  #nextSeat(asked: Asked, { joiner }: Seat, failure: unknown): Seat {
     // Its own patience tells it what to do, and is nobody else's.
     if (failure === OUT_OF_PATIENCE) return this.#sit({ ...asked, runKey: undefined }, undefined)
     const running = this.#runs.get(asked.runKey as string)
@@ -105,6 +117,7 @@ export class Desk {
     const run = running ?? new SharedRun(call, context, (over) => this.#forget(runKey, over))
     const isFirst = running === undefined
     if (isFirst && runKey !== undefined) this.#runs.set(runKey, run)
+    const isFounder = !run.hasBegun
     const joiner = run.join(call, context)
     context.defer((end) => {
       if (end.kind === 'answered' && joiner.hasAll) {
@@ -114,8 +127,7 @@ export class Desk {
       }
       joiner.leave(undefined)
     })
-    if (isFirst) run.begin(this.#next, call, context)
-    return { run, joiner, isFirst }
+    return { run, joiner, isFirst, isFounder }
   }
 
   #forget(runKey: string | undefined, run: SharedRun): void {
@@ -135,10 +147,11 @@ function runKeyOf(key: string, { resume, request }: Call, { patience, reason }: 
 }
 
 /**
- * Whether a failure of the run is none of this caller's: the run was turned away by our own queue for reasons of whoever
- * began it (its deadline, how long it had waited), or it broke for those who read along. What an attempt failed by is the same
- * for all: what it cost is not spent once more for each of them.
+ * Whether a failure of the run is none of this caller's: the run was turned away by our own queue for reasons of those who
+ * founded it (their deadlines, how long they had waited), or it broke for those who read along. What an attempt failed by is
+ * the same for all: what it cost is not spent once more for each of them. So is a better model that is back.
  */
-function mayAskAgain({ joiner, isFirst }: Seat, failure: unknown): boolean {
-  return joiner.isUntouched || (!isFirst && !(failure instanceof AttemptFailure))
+function mayAskAgain({ joiner, isFounder }: Seat, failure: unknown): boolean {
+  const isForAll = failure instanceof AttemptFailure || failure instanceof BetterModelBack
+  return failure === OUT_OF_PATIENCE || joiner.isUntouched || (!isFounder && !isForAll)
 }

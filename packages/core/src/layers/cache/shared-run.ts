@@ -1,6 +1,6 @@
 import { AnswerBuilder } from '../../create-answer.ts'
 import { errorOf } from '../../outcome/error-of.ts'
-import type { Call, CallContext, CallEnd, Delta, Final, Reply, Service } from '../../service.ts'
+import type { Call, CallContext, CallEnd, CallPatience, Delta, Final, Reply, Service } from '../../service.ts'
 import { Joiner } from './joiner.ts'
 import { RunTerms } from './run-terms.ts'
 
@@ -25,30 +25,45 @@ export class SharedRun {
   isKept = false
   /** The number of its first attempt; callers count on from theirs. */
   readonly firstAttempt: number
-  /** Until then it waits for a slot, on the monotonic clock: as long as whoever began it would. */
-  readonly patientUntilMs: number
-  readonly #id: string
+  readonly #call: Call
+  /** Of whoever asked first. */
+  readonly #context: CallContext
   readonly #onOver: (run: SharedRun) => void
   readonly #terms = new RunTerms()
   readonly #controller = new AbortController()
   readonly #cleanups: ((end: CallEnd) => void)[] = []
   readonly #builder = new AnswerBuilder()
   readonly #joiners = new Set<Joiner>()
+  #startedAtMs: number | undefined
+  #patience: CallPatience | undefined
+  #hasBegun = false
   #reply: Reply | undefined
   #end: RunEnd | undefined
   #attempts = 0
   #isPulling = false
 
   /**
-   * @param first whose call begins it.
+   * @param call what is asked, once it begins.
    * @param onOver is called when there is nothing in it for anybody else.
    */
-  constructor({ buffered }: Call, { id, attempt, patience }: CallContext, onOver: (run: SharedRun) => void) {
-    this.buffered = buffered
-    this.firstAttempt = attempt
-    this.patientUntilMs = patience?.untilMs ?? Number.POSITIVE_INFINITY
-    this.#id = id
+  constructor(call: Call, context: CallContext, onOver: (run: SharedRun) => void) {
+    this.buffered = call.buffered
+    this.firstAttempt = context.attempt
+    this.#call = call
+    this.#context = context
+    this.#startedAtMs = context.startedAtMs
+    this.#patience = context.patience
     this.#onOver = onOver
+  }
+
+  /** Until then it waits for a slot, on the monotonic clock: as long as the most patient of its founders would. */
+  get patientUntilMs(): number {
+    return this.#patience?.untilMs ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Who joins now is no founder: the queue has judged the call, or holds it, by what others wanted. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   /** The commit point, once it is reached: where the first token came from. */
@@ -66,6 +81,10 @@ export class SharedRun {
   }
 
   join(call: Call, context: CallContext): Joiner {
+    if (!this.#hasBegun) {
+      this.#startedAtMs = latest(this.#startedAtMs, context.startedAtMs)
+      this.#patience = morePatient(this.#patience, context.patience)
+    }
     const joiner = new Joiner(this, call, context)
     this.#joiners.add(joiner)
     this.#terms.add(joiner, { deadlineAtMs: context.deadlineAtMs, priority: call.priority ?? 'normal' })
@@ -73,17 +92,21 @@ export class SharedRun {
     return joiner
   }
 
-  /** Asks, with what its first joiner asks; that one must have joined. */
-  begin(next: Service, call: Call, first: CallContext): void {
+  /** Asks, unless those who joined have left again. */
+  begin(next: Service): void {
+    if (this.#end !== undefined) return
+    this.#hasBegun = true
     const context: CallContext = {
-      ...first,
+      ...this.#context,
+      ...(this.#startedAtMs !== undefined && { startedAtMs: this.#startedAtMs }),
+      patience: this.#patience,
       signal: this.#controller.signal,
       abort: (reason) => this.#stop(reason),
       terms: this.#terms,
       emit: (news) => this.#tell(news),
       defer: (cleanup) => this.#cleanups.push(cleanup),
     }
-    next(call, context).then(this.#onReply, this.#onFailure)
+    next(this.#call, context).then(this.#onReply, this.#onFailure)
   }
 
   /** Fetches more, unless that is under way. */
@@ -136,7 +159,7 @@ export class SharedRun {
 
   #onFinal(final: Final): void {
     const { backend = '', how } = this.#reply ?? {}
-    const about = { id: this.#id, attempts: this.#attempts, resumed: 0, backend, ...how }
+    const about = { id: this.#context.id, attempts: this.#attempts, resumed: 0, backend, ...how }
     const answer = this.#builder.finish(final, about)
     this.#over({ final }, { kind: 'answered', answer })
   }
@@ -151,6 +174,17 @@ export class SharedRun {
     for (const cleanup of this.#cleanups) cleanup(callEnd)
     for (const joiner of this.#joiners) joiner.wake()
   }
+}
+
+function latest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : Math.max(a, b)
+}
+
+/** Those of one run differ in nothing but the times. */
+function morePatient(a: CallPatience | undefined, b: CallPatience | undefined): CallPatience | undefined {
+  if (a === undefined || b === undefined) return undefined
+  const ready = a.ready && b.ready && { ...a.ready, untilMs: Math.max(a.ready.untilMs, b.ready.untilMs) }
+  return { untilMs: Math.max(a.untilMs, b.untilMs), ready }
 }
 
 /** Nobody reads it: all it holds is given back. */
