@@ -283,11 +283,14 @@ test('an answer in another one’s place says so in the last line of a stream', 
   })
 })
 
-test('a whole one says so in its headers', async () => {
+test.each([
+  ['size/small', 'size/small'],
+  ['size/模型 1', 'size/%E6%A8%A1%E5%9E%8B%201'],
+])('a whole one says so in its headers, also as %s', async (variant, said) => {
   const fake = createFakeSurefoot()
   const run: Surefoot['run'] = (...asked) => {
     const made = fake.run(...asked)
-    return { ...made, answer: made.answer.then((answer) => ({ ...answer, ...DEGRADED })) }
+    return { ...made, answer: made.answer.then((answer) => ({ ...answer, ...DEGRADED, variant })) }
   }
   const surefoot = { ...fake, run }
   await using server = await createServer({ surefoot, port: 0 })
@@ -296,7 +299,7 @@ test('a whole one says so in its headers', async () => {
   expect(['served', 'reason', 'variant'].map((name) => headers.get(`x-surefoot-${name}`))).toEqual([
     'degraded',
     'BREAKER_OPEN',
-    'size/small',
+    said,
   ])
 })
 

@@ -80,9 +80,14 @@ function factsToHeaders(id: string, facts: RunFacts): Record<string, string> {
     'x-surefoot-attempts': String(facts.attempts),
     ...(facts.served !== undefined && { 'x-surefoot-served': facts.served }),
     ...(facts.reason !== undefined && { 'x-surefoot-reason': facts.reason }),
-    ...(facts.variant !== undefined && { 'x-surefoot-variant': facts.variant }),
+    ...(facts.variant !== undefined && { 'x-surefoot-variant': printable(facts.variant) }),
     ...(facts.backend !== undefined && { 'x-surefoot-backend': facts.backend }),
   }
+}
+
+/** Names of models may have any letter; a header takes ASCII, so the others are percent-encoded. */
+function printable(name: string): string {
+  return name.toWellFormed().replace(/[^\u0021-\u007e]+/g, encodeURIComponent)
 }
 
 function refuseMethod(path: string, allow: string): Response {
