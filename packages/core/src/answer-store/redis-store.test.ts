@@ -217,4 +217,12 @@ describe('closing', () => {
     await rig.time.advance(60_000)
     expect(rig.connections.filter(({ isDestroyed }) => !isDestroyed)).toEqual([])
   })
+
+  it.each([10, 800])('does not wait for a greeting that never comes, %i ms after it was expected', async (ms) => {
+    const rig = createRig('hangs')
+    await rig.time.advance(ms)
+    await rig.store.close()
+    expect(rig.connections.map(({ isDestroyed }) => isDestroyed)).toEqual([true])
+    expect([rig.time.pendingTimers, rig.told]).toEqual([0, []])
+  })
 })

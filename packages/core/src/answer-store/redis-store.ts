@@ -44,6 +44,8 @@ export class RedisStore implements SecondLevel {
   /** What happens next to the connection: it is made, or given up. */
   #timer: Timer | undefined
   #connecting: Promise<void>
+  /** Ends the making of the connection that is being made. */
+  #giveUp: ((fault: unknown) => void) | undefined
   readonly #running = new Set<Promise<unknown>>()
   #timesAway = 0
   #timesSlow = 0
@@ -82,6 +84,7 @@ export class RedisStore implements SecondLevel {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
+    this.#giveUp?.(new Error('CLOSED'))
     this.#opened()
     await Promise.all(this.#running)
     const client = this.#client
@@ -94,6 +97,9 @@ export class RedisStore implements SecondLevel {
     const { createClient = createRedisClient } = this.#deps
     let client: RedisClient | undefined
     const given = Promise.withResolvers<never>()
+    this.#giveUp = given.reject
+    // It may be given up before anybody waits for it.
+    given.promise.catch(() => {})
     try {
       client = await createClient(this.#url)
       client.on('error', (fault) => {
