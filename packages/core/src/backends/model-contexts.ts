@@ -18,8 +18,6 @@ const KNOWN_MS = 600_000
 const UNKNOWN_MS = 10_000
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
-/** Versions remembered at the most. */
-const MOST_VERSIONS = 100
 
 const showSchema = z.object({ model_info: z.record(z.string(), z.unknown()) })
 
@@ -31,7 +29,7 @@ export class ModelContexts {
     MOST_MODELS,
   )
   readonly #asking = new Map<string, Promise<number | undefined>>()
-  readonly #cares = new BoundedMap<string, PromptCare>(MOST_VERSIONS)
+  readonly #cares = new WeakMap<Member, { readonly version: string; readonly care: PromptCare }>()
 
   constructor(roster: Roster, runtime: Runtime) {
     this.#roster = roster
@@ -71,7 +69,8 @@ export class ModelContexts {
 
   /** What a backend does with a prompt that is too long; `undefined` while its version is not known. */
   careOf(backend: string): PromptCare | undefined {
-    return this.#careOf(this.#member(backend)?.health.last?.version)
+    const member = this.#member(backend)
+    return member && this.#careOf(member)
   }
 
   /** The same; finds the version out where it is not known. */
@@ -83,22 +82,23 @@ export class ModelContexts {
   /** The least careful of all backends, as far as their versions are known. */
   get leastCare(): PromptCare {
     let least: PromptCare = 'refuses'
-    for (const { health } of this.#roster.members) {
-      const care = this.#careOf(health.last?.version)
+    for (const member of this.#roster.members) {
+      const care = this.#careOf(member)
       if (care === 'cuts-unseen') return care
       if (care === 'cuts') least = care
     }
     return least
   }
 
-  #careOf(version: string | undefined): PromptCare | undefined {
-    if (version === undefined) return undefined
-    let care = this.#cares.get(version)
-    if (care === undefined) {
-      care = promptCareOf(version)
-      this.#cares.set(version, care)
+  /** By the last version it told: one that cannot be reached for a while is the same as before. */
+  #careOf(member: Member): PromptCare | undefined {
+    const version = member.health.last?.version
+    let known = this.#cares.get(member)
+    if (version !== undefined && known?.version !== version) {
+      known = { version, care: promptCareOf(version) }
+      this.#cares.set(member, known)
     }
-    return care
+    return known?.care
   }
 
   async #ask(model: string): Promise<number | undefined> {

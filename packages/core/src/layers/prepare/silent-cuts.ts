@@ -1,6 +1,7 @@
 import type { ModelContexts } from '../../backends/model-contexts.ts'
 import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { contextOverflow } from '../../outcome/context-overflow.ts'
+import { abortable } from '../../runtime/abortable.ts'
 import type { Delta, Final, Reply } from '../../service.ts'
 import { CheckedBody } from './checked-body.ts'
 import { hasImages, mayOverflow, surelyThere, tokensAtMost } from './guarded-call.ts'
@@ -94,13 +95,13 @@ export class SilentCuts {
     const { prompt_eval_count: count } = chunk
     const expected = Math.ceil(bytes / bytesPerToken)
     const named = outgoing.numCtx
-    if (count === undefined) return undefined
+    if (count === undefined || (this.#contexts.careOf(backend) === undefined && !mayOverflow(guarded))) return undefined
     const { model, request } = call
     const { signal } = context
-    if ((await this.#contexts.findCareOf(backend)) !== 'cuts') return undefined
     const most = await this.#contexts.largest(model, signal)
     // A model may take less than is named, and less than Ollama gives by itself.
     if (!mayOverflow(guarded, most) || (count >= expected && count < surelyThere(guarded, most))) return undefined
+    if ((await abortable(this.#contexts.findCareOf(backend), signal)) !== 'cuts') return undefined
     // Where it has grown since this one was sent, what is in memory now is not what it was read with.
     const isOld = named === undefined && this.#ladder.current(model) !== undefined
     const given = isOld ? undefined : (named ?? (await this.#contexts.loaded(backend, model, signal)))
