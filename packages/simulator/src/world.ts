@@ -269,6 +269,7 @@ export class World {
       case 'breaker-half-open':
       case 'breaker-closed':
         this.#wire.breakerChanged(event)
+        this.#tellChecks((check, open) => check.told?.(event, open))
         break
       case 'cache':
         this.#onCache(Number(event.id), event.result)

@@ -45,6 +45,8 @@ export class LadderChecks implements CapabilityCheck {
   readonly #wellSinceMs: number[]
   /** When calls were last sent away from a model as no backend was there. */
   readonly #missedAtMs = new Map<string, number[]>()
+  /** Backends that one call at a time may try: it may have to load the model first. */
+  readonly #probed = new Set<string>()
   /** From now on all is well. */
   isWell = false
 
@@ -82,6 +84,8 @@ export class LadderChecks implements CapabilityCheck {
   }
 
   told(event: TelemetryEvent, open: ReadonlySet<SeenRequest>): void {
+    if (event.type === 'breaker-half-open') this.#probed.add(event.backend)
+    if (event.type === 'breaker-open' || event.type === 'breaker-closed') this.#probed.delete(event.backend)
     if (event.type !== 'rung-leave') return
     const { rung, code } = event
     const call = this.#deps.calls.open.get(Number(event.id))
@@ -114,6 +118,7 @@ export class LadderChecks implements CapabilityCheck {
     for (const [index, ollama] of ollamas.entries()) {
       const sinceMs = this.#wellSinceMs[index] as number
       if (!hasModel(ollama, rung) || atMs - sinceMs < BACK_WITHIN_MS) continue
+      if (this.#probed.has(ollama.options.url)) continue
       const wasMissed = missed.some((eachMs) => eachMs >= sinceMs - MISSED_MS && eachMs <= sinceMs + BACK_WITHIN_MS / 2)
       if (!this.isWell && !(wasMissed && config.earlyClose)) continue
       const forMs = Math.round(atMs - sinceMs)
