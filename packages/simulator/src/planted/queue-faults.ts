@@ -77,8 +77,8 @@ export const QUEUE_FAULTS: readonly PlantedFault[] = [
       },
       {
         file: 'backends/backend.ts',
-        find: "return this.loader.loading(model) === undefined ? this.models.readiness(model, this.#now()) : 'loading'",
-        put: 'return this.models.readiness(model, this.#now())',
+        find: "if (this.loader.loading(model) !== undefined) return 'loading'",
+        put: '',
       },
     ],
   },
