@@ -21,6 +21,8 @@ interface Does {
   readonly afterMs?: number
   /** What the caller gets in the end. @default the whole answer */
   readonly end?: CallEnd
+  /** Who stands above asks it again when it fails. */
+  readonly again?: boolean
 }
 
 function createRig(...given: readonly ExperimentInput[]) {
@@ -75,7 +77,9 @@ function createRig(...given: readonly ExperimentInput[]) {
       let end: CallEnd = answered
       let result: string | undefined
       try {
-        result = (await service(call, context)).how?.variant
+        const first = service(call, context)
+        const reply = does(call).again === true ? first.catch(() => service(call, context)) : first
+        result = (await reply).how?.variant
         end = does(seen.at(-1)!).end ?? answered
       } catch (error) {
         if (!SurefootError.is(error)) throw error
@@ -124,6 +128,19 @@ describe('which calls take part', () => {
     const rig = createRig({ name: 'tone', variants })
     await rig.ask()
     expect(rig.seen[0]!.request.options).toEqual({ temperature: 1, seed: 1 })
+  })
+})
+
+describe('a call', () => {
+  it('counts once, as a failure, where its variant fails and is asked again since nobody else could answer', async () => {
+    const rig = createRig(TONE)
+    let asked = 0
+    rig.does(({ model }) => (model !== 'llama3.2' && asked++ === 0 ? { fails: 'CANNOT_CONNECT' } : { again: true }))
+    expect(await rig.ask()).toMatch(/^tone/)
+    expect(rig.seen).toHaveLength(2)
+    const [counted] = rig.report().variants.filter(({ calls }) => calls > 0)
+    expect(counted).toMatchObject({ calls: 1, success: { value: 0, count: 1 } })
+    expect(rig.report().observed).toBe(1)
   })
 })
 

@@ -51,8 +51,8 @@ export class Experiments {
     this.#runs.set(runId, { trial, session, isGood: undefined })
   }
 
-  ended(trial: Trial, session: Session, result: CallResult): void {
-    this.#tell(trial, trial.ended(session, result, this.#runtime.clock.nowMs()))
+  ended(trial: Trial, session: Session, signal: AbortSignal, result: CallResult): void {
+    this.#tell(trial, trial.ended(session, signal, result, this.#runtime.clock.nowMs()))
   }
 
   /** A person's judgement of an answer; false when the run took part in no experiment, or too long ago. */

@@ -2,7 +2,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import type { Call, CallContext, CallEnd } from '../../service.ts'
 import type { Experiments } from './experiments.ts'
 import { isHeldAgainst } from './held-against.ts'
-import type { Session, Trial } from './trial.ts'
+import type { CallResult, Session, Trial } from './trial.ts'
 
 /** What a call is measured with. */
 export interface MeasuredCallDeps {
@@ -48,11 +48,11 @@ export class MeasuredCall {
     this.#isOver = true
   }
 
-  #count(result: Parameters<Experiments['ended']>[2]): void {
+  #count(result: CallResult): void {
     if (this.#isOver) return
     this.#isOver = true
-    const { experiments, trial, session } = this.#deps
-    experiments.ended(trial, session, result)
+    const { experiments, trial, session, context } = this.#deps
+    experiments.ended(trial, session, context.signal, result)
   }
 
   /** The first token of a whole answer came as long before its end as the model took for the answer. */

@@ -36,6 +36,8 @@ export class Trial {
   readonly #test: SequentialTest
   /** Whether the test has counted the key already, by its mark. */
   readonly #keys = new BoundedMap<number, boolean>(MOST_KEYS)
+  /** Calls that are counted, by their signals: one that found nobody else may come back to the variant that failed. */
+  readonly #counted = new WeakSet<AbortSignal>()
   #decidedAtMs: number | undefined
 
   constructor(experiment: Experiment, model: string) {
@@ -66,8 +68,14 @@ export class Trial {
     return this.#experiment.variants[arm] as Variant
   }
 
-  /** A call of this session has ended. @returns the winner, when this decided it. */
-  ended(session: Session, result: CallResult, nowMs: number): string | undefined {
+  /**
+   * A call of this session has ended at its variant; each counts once, by its first result.
+   *
+   * @param signal of the call. @returns the winner, when this decided it.
+   */
+  ended(session: Session, signal: AbortSignal, result: CallResult, nowMs: number): string | undefined {
+    if (this.#counted.has(signal)) return undefined
+    this.#counted.add(signal)
     const arm = this.#arms[session.arm] as Arm
     if (result.kind === 'answered') arm.answered(result.statistics, result.firstTokenMs)
     else arm.failed()
