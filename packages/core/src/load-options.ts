@@ -4,6 +4,8 @@ import type { Clock } from './runtime/runtime.ts'
 /** Options by name; of what a model is loaded with the same object as long as it stays the same. */
 export type Options = Readonly<Record<string, unknown>>
 
+/** What a model is loaded with as long as nobody names an option. */
+export const NO_OPTIONS: Options = Object.freeze({})
 /**
  * Options that Ollama applies when it loads a model: it reloads the model when a request names other values than the
  * one before (`needsReload` of its scheduler compares exactly these; F31 of the reliability reference). The last four
@@ -26,7 +28,6 @@ const SMALLEST_DEFAULT_CTX = 4_096
 const MOST_MODELS = 1_000
 /** A context for which memory did not suffice is tried once more after so long: whatever took the memory may be gone. */
 const AGAIN_MS = 600_000
-const NONE: Options = Object.freeze({})
 
 /** What one model is loaded with. */
 interface Canonical {
@@ -35,7 +36,7 @@ interface Canonical {
   /** It was needed for a prompt: then it is named, however small it is. */
   isNeeded: boolean
   /** What it was before it last grew; `undefined` once that was taken back. */
-  before: { readonly numCtx: number | undefined; readonly isNeeded: boolean } | undefined
+  before: { readonly numCtx: number | undefined; readonly isNeeded: boolean; readonly printed: Options } | undefined
   /** From here on it did not fit into memory; who wants that gets it, or its error, alone. */
   tooLargeCtx: number
   /** From then on it is tried again where a prompt needs it, on the monotonic clock. */
@@ -79,7 +80,7 @@ export class LoadOptions {
 
   /** What this model is loaded with: another object whenever it has changed, and what was printed before is out of date. */
   of(model: string): Options {
-    return this.#byModel.get(model)?.printed ?? NONE
+    return this.#byModel.get(model)?.printed ?? NO_OPTIONS
   }
 
   /** From this context on memory did not suffice. @returns infinity as long as it always did */
@@ -118,8 +119,8 @@ export class LoadOptions {
     canonical.againAtMs = canonical.wasTriedAgain ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() + AGAIN_MS
     canonical.numCtx = canonical.before.numCtx
     canonical.isNeeded = canonical.before.isNeeded
-    canonical.before = undefined
     reprint(canonical)
+    canonical.before = undefined
     return true
   }
 
@@ -144,7 +145,7 @@ export class LoadOptions {
       wasTriedAgain: false,
       usesDefault: false,
       others: {},
-      printed: NONE,
+      printed: NO_OPTIONS,
     }
     this.#byModel.set(model, fresh)
     return fresh
@@ -170,16 +171,19 @@ function learn(canonical: Canonical, named: Options): void {
 }
 
 function growTo(canonical: Canonical, numCtx: number, isNeeded: boolean): void {
-  canonical.before = { numCtx: canonical.numCtx, isNeeded: canonical.isNeeded }
+  const { numCtx: hadCtx, isNeeded: wasNeeded, printed } = canonical
+  canonical.before = { numCtx: hadCtx, isNeeded: wasNeeded, printed }
   canonical.numCtx = numCtx
   canonical.isNeeded = isNeeded
   reprint(canonical)
 }
 
-/** Not every change is one of what it is loaded with. */
+/** Not every change is one of what it is loaded with; and where that is again what it was, no call has to be waited for. */
 function reprint(canonical: Canonical): void {
   const printed = print(canonical)
-  if (JSON.stringify(printed) !== JSON.stringify(canonical.printed)) canonical.printed = printed
+  const text = JSON.stringify(printed)
+  const known = [canonical.printed, canonical.before?.printed, NO_OPTIONS]
+  canonical.printed = known.find((options) => JSON.stringify(options) === text) ?? printed
 }
 
 function print({ numCtx, isNeeded, usesDefault, others }: Canonical): Options {

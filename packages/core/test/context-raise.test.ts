@@ -4,10 +4,11 @@ import { createStandIn } from '@surefoot/testing'
 import type { OllamaVersion, StandIn } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
-import { read } from './setup.ts'
+import { failureOf, read, startPair } from './setup.ts'
 
 const VERSIONS: readonly OllamaVersion[] = ['0.32.15', '0.24.0', '0.12.5']
 const LARGE = [{ name: 'llama3.2', details: { context_length: 131_072 } }]
+const SHORT = { '*': 'That is a fine thing to say, and here are some more words.' }
 /** Tokens of prompts that need the first, the second and the third rung. */
 const LENGTHS = [60, 5_000, 200, 10_000, 30, 3_000]
 
@@ -51,7 +52,7 @@ async function startAll(given: Case, version: OllamaVersion): Promise<StandIn[]>
     slots: given.realSlots ?? given.slots,
     loadMs: given.loadMs ?? 20,
     firstTokenMs: 2,
-    answers: { '*': 'That is a fine thing to say, and here are some more words.' },
+    answers: SHORT,
   }
   return await Promise.all(Array.from({ length: given.backends }, () => createStandIn(options)))
 }
@@ -84,6 +85,52 @@ describe.each(VERSIONS)('first calls of all lengths at once, Ollama %s', (versio
         await Promise.all(ollamas.map((ollama) => ollama.close()))
         await surefoot.close()
       }
+    },
+  )
+})
+
+describe('first calls of all lengths at once', () => {
+  it.each([20, 4, 1])('also when many of them are left, with %s slots that are in truth 1', async (slots) => {
+    for (const leaveMs of [0, 5, 15, 40]) {
+      await using pair = await startPair({ models: LARGE, loadMs: 20, firstTokenMs: 5, answers: SHORT }, { slots })
+      const { ollama, surefoot } = pair
+      const asked = Array.from({ length: 40 }, async (_, at) => {
+        const signal = at % 3 === 0 ? AbortSignal.timeout(leaveMs + at) : undefined
+        const count = LENGTHS[at % LENGTHS.length] as number
+        const { failure } = await read(surefoot, words(count), { signal })
+        if (signal?.aborted !== true) expect(failure).toBeUndefined()
+      })
+      await Promise.all(asked)
+      const { loads, abortedLoads } = ollama.counts
+      expect(loads + abortedLoads).toBeLessThanOrEqual(1 + rungsOf(ollama).size)
+    }
+  })
+
+  it.each(VERSIONS)(
+    'where memory does not suffice for the largest, only those that need it fail (%s)',
+    async (version) => {
+      const options = {
+        version,
+        models: LARGE,
+        loadMs: 20,
+        firstTokenMs: 2,
+        answers: SHORT,
+        mostContext: 8_192,
+        slots: 4,
+      }
+      await using pair = await startPair(options, { slots: 20 })
+      const { ollama, surefoot } = pair
+      await surefoot.health({ force: true })
+      const asked = Array.from({ length: 30 }, async (_, at) => {
+        const count = [60, 1_000, 10_000][at % 3] as number
+        if (count < 8_192) expect((await surefoot.chat(words(count))).prompt_eval_count).toBeGreaterThanOrEqual(count)
+        else expect(await failureOf(surefoot.chat(words(count)))).toMatchObject({ code: 'CONTEXT_OVERFLOW' })
+      })
+      await Promise.all(asked)
+      const { loads, cutPrompts } = ollama.counts
+      // What is taken back may have to be loaded once more.
+      expect(loads).toBeLessThanOrEqual(2 + rungsOf(ollama).size)
+      if (version !== '0.12.5') expect(cutPrompts).toBe(0)
     },
   )
 })

@@ -2,6 +2,7 @@ import type { BreakerStatus } from '@surefoot/protocol'
 
 import type { Config } from '../config/config.ts'
 import { backendName } from '../config/backend-url.ts'
+import { NO_OPTIONS } from '../load-options.ts'
 import type { Options } from '../load-options.ts'
 import type { Verdict } from '../outcome/verdict.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -292,8 +293,8 @@ export class Backend {
 
   /** It is to be loaded with something else than it was asked for with last. */
   #isOutgrown(model: string, loader: ModelLoader): boolean {
-    const loadedWith = this.#loadedWith.get(model)
-    return loadedWith !== undefined && loadedWith !== loader.loadOptions(model) && !isCloudModel(model)
+    const loadedWith = this.#loadedWith.get(model) ?? NO_OPTIONS
+    return loadedWith !== loader.loadOptions(model) && !isCloudModel(model)
   }
 
   #now(): number {

@@ -99,6 +99,17 @@ describe('a backend that answers everything but chats', () => {
     expect(rig.ollama.seen.at(-1)!.options).toEqual({ num_ctx: 8_192, num_predict: 1 })
   })
 
+  it('is asked as its calls were, also when the context has grown since: else it would wait until they have ended', async () => {
+    const rig = createRig()
+    rig.loadOptions.grow('llama3.2', 4_096)
+    rig.warm()
+    rig.ollama.mood = 'wedged'
+    rig.attempt()
+    rig.loadOptions.grow('llama3.2', 8_192)
+    await rig.time.advance(35_000)
+    expect(rig.ollama.seen.at(-1)!.options).toEqual({ num_ctx: 4_096, num_predict: 1 })
+  })
+
   it('is not asked while a model is being loaded there: the question would wait behind the load', async () => {
     const rig = createRig({ loadTimeoutMs: 600_000 })
     rig.warm()

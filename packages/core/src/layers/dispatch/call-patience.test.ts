@@ -7,6 +7,7 @@ import { Fleet } from '../../backends/fleet.ts'
 import type { Lease } from '../../backends/lease.ts'
 import type { SurefootConfig } from '../../config/config.ts'
 import { readConfig } from '../../config/read-config.ts'
+import { NO_OPTIONS } from '../../load-options.ts'
 import { BetterModelBack } from '../../outcome/better-model.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { CallPatience } from '../../service.ts'
@@ -14,8 +15,6 @@ import { createTelemetry } from '../../telemetry/telemetry.ts'
 import { Dispatcher } from './dispatcher.ts'
 
 const MODEL = 'llama3.2'
-/** What it is loaded with. */
-const AS_IT_IS = {}
 const OTHER = 'better'
 const FOREVER = Number.POSITIVE_INFINITY
 
@@ -152,7 +151,7 @@ describe('a call that has another way to be answered', () => {
       want: (model) => wanted.push(model),
       loading: () => (wanted.length === 0 ? undefined : { sinceMs, expectedMs: loadMs, isOverdue: false }),
       expectedMs: () => loadMs,
-      loadOptions: () => AS_IT_IS,
+      loadOptions: () => NO_OPTIONS,
       tooLarge: () => false,
     }
     rig.backends[0]!.models.observed(MODEL, 'absent', sinceMs)
@@ -173,7 +172,7 @@ describe('a call that has another way to be answered', () => {
       want: (model) => wanted.push(`${model} ${backend!.readiness(model)}`),
       loading: () => undefined,
       expectedMs: () => 30_000,
-      loadOptions: () => AS_IT_IS,
+      loadOptions: () => NO_OPTIONS,
       tooLarge: () => false,
     }
     const asker = rig.ask(within(rig, 10_000))

@@ -8,6 +8,7 @@ import { Fleet } from '../../backends/fleet.ts'
 import type { Lease } from '../../backends/lease.ts'
 import type { SurefootConfig } from '../../config/config.ts'
 import { readConfig } from '../../config/read-config.ts'
+import { NO_OPTIONS } from '../../load-options.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
 import type { Terms } from '../../service.ts'
@@ -19,8 +20,6 @@ import type { Applicant } from './waiting.ts'
 const REFUSED: Failure = { kind: 'network', cause: { code: 'ECONNREFUSED' }, gotBytes: false, gotToken: false }
 const CRASH: Failure = { kind: 'status', status: 500, body: '{"error":"unexpected EOF"}', elapsedMs: 5_000 }
 const MISSING: Failure = { kind: 'status', status: 404, body: '{"error":"model \'llama3.2\' not found"}', elapsedMs: 1 }
-/** What models are loaded with. */
-const AS_IT_IS = {}
 
 /** One that asked for a slot, and what it was told. */
 interface Asker {
@@ -1052,7 +1051,7 @@ describe('a model that is not in memory', () => {
         loadingSinceMs === undefined ? undefined : { sinceMs: loadingSinceMs, expectedMs: loadMs, isOverdue: false },
       expectedMs: () => loadMs,
       current: undefined,
-      loadOptions: () => AS_IT_IS,
+      loadOptions: () => NO_OPTIONS,
       tooLarge: () => false,
     }
     return told
