@@ -1,4 +1,5 @@
 import { SurefootError } from '@surefoot/protocol'
+import type { ChatAnswer } from '@surefoot/protocol'
 import { createVirtualTime } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
@@ -8,7 +9,7 @@ import { AttemptFailure } from '../../outcome/attempt-failure.ts'
 import { classify } from '../../outcome/classify.ts'
 import type { Failure } from '../../outcome/failure.ts'
 import type { AwaitReturn } from '../../backends/returns.ts'
-import type { Call, CallContext, CallPatience, Delta, Final, Reply, Service } from '../../service.ts'
+import type { Call, CallContext, CallEnd, CallPatience, Delta, Final, Reply, Service } from '../../service.ts'
 import { createTelemetry } from '../../telemetry/telemetry.ts'
 import type { TelemetryEvent } from '../../telemetry/telemetry.ts'
 import { RetryBudget } from './budget.ts'
@@ -446,6 +447,23 @@ describe('the budget', () => {
     expect(rig.attempts.length).toBeGreaterThan(3)
     const costly = createRig([CRASH], { config: { retryBudget: 5 } })
     expect(await costly.run()).toMatchObject({ code: 'BACKEND_FAILED', attempts: 2 })
+  })
+
+  it('is refilled once by a call, however often it is asked again', async () => {
+    let refills = 0
+    const budget = new (class extends RetryBudget {
+      override refill(): void {
+        refills++
+      }
+    })(10)
+    const rig = createRig([WATER], { budget })
+    for (const calls of [1, 2]) {
+      const cleanups: ((end: CallEnd) => void)[] = []
+      const defer: CallContext['defer'] = (cleanup) => void cleanups.push(cleanup)
+      for (const attempt of [1, 2, 3]) await rig.service(CALL, { ...rig.context, attempt, defer })
+      for (const cleanup of cleanups) cleanup({ kind: 'answered', answer: {} as ChatAnswer })
+      expect(refills).toBe(calls)
+    }
   })
 
   it('is shared by all calls', async () => {

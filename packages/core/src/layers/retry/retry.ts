@@ -35,9 +35,12 @@ export interface RetryDeps {
  */
 export function createRetry(options: RetryOptions & { readonly retryBudget: number }, deps: RetryDeps): Layer {
   const { budget = new RetryBudget(options.retryBudget) } = deps
+  /** Each call that is in the budget, by what runs at its end. */
+  const counted = new WeakSet<CallContext['defer']>()
   return (next) => async (call, context) => {
-    // Once a call, at its end: a stream that broke and was gone on from is one success.
-    if (context.continueFrom === undefined) {
+    // Once a call, at its end: one that was gone on from, or asked again with a larger context, is one success.
+    if (!counted.has(context.defer)) {
+      counted.add(context.defer)
       context.defer(({ kind }) => {
         if (kind === 'answered') budget.refill(call.tenant)
       })
