@@ -1,5 +1,6 @@
 import { BREAKER_FAULTS } from './breaker-faults.ts'
 import { CALL_FAULTS } from './call-faults.ts'
+import { CAPABILITY_FAULTS } from './capability-faults.ts'
 import type { PlantedFault } from './planted-fault.ts'
 import { QUEUE_FAULTS } from './queue-faults.ts'
 import { STREAM_FAULTS } from './stream-faults.ts'
@@ -10,4 +11,5 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   ...CALL_FAULTS,
   ...QUEUE_FAULTS,
   ...STREAM_FAULTS,
+  ...CAPABILITY_FAULTS,
 ]
