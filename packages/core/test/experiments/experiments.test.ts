@@ -95,7 +95,8 @@ describe('copies over sockets', () => {
     const answer = await surefoot.chat(question)
     expect(answer).toMatchObject({ model: LARGE, message: { content: answerTo('hello') } })
     await until(async () => (await copies(surefoot)).shadows.whole === 1)
-    expect(asked(ollama)).toEqual([LARGE, SMALL])
+    // The first one is no call: it loads the model with the context that is named.
+    expect(asked(ollama)).toEqual([LARGE, LARGE, SMALL])
     const copy = ollama.log.findLast(({ path }) => path === '/api/chat') as LoggedRequest
     expect(copy.body).toMatchObject({ messages: question.messages, options: { seed: 7 } })
     // Neither is its model loaded anew, nor put out of memory.
