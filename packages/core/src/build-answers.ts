@@ -32,7 +32,12 @@ export function buildAnswers({ config, runtime, telemetry, roster }: AnswersPart
     telemetry,
     memory,
     second,
-    digestOf: (model) => roster.fleet.digestOf(model),
+    digestOf: (model) => {
+      const digest = roster.fleet.digestOf(model)
+      // Nobody may have looked yet; what is known of a backend is not asked again for a while.
+      if (digest === undefined) for (const { health } of roster.members) void health.tags(false)
+      return digest
+    },
   })
 }
 

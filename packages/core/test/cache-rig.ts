@@ -163,7 +163,9 @@ export function createCacheRig(
         listeners: () => getEventListeners(controller.signal, 'abort').length,
       }
       const request = { model: 'llama3.2', messages: [{ role: 'user', content: question }], options, stream: true }
-      const call: Call = { kind: 'chat', model: 'llama3.2', request, buffered, tenant, priority, cache, resume }
+      const model = 'llama3.2'
+      const digest = digests.get(model)
+      const call: Call = { kind: 'chat', model, digest, request, buffered, tenant, priority, cache, resume }
       const context: CallContext = {
         id: `call-${Math.random()}`,
         signal: controller.signal,

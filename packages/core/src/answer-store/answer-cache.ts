@@ -18,9 +18,12 @@ export interface AnswerCacheDeps {
   readonly telemetry: Pick<Telemetry, 'emit'>
   readonly memory: MemoryStore
   readonly second?: SecondLevel | undefined
-  /** What a model's tag stands for; `undefined` while that is not known. */
+  /** What a model's tag stands for; `undefined` while that is not known, which it soon is when it has been asked for. */
   readonly digestOf: (model: string) => string | undefined
 }
+
+/** The model of a call, and what its tag stood for then, as far as that was known. */
+type AskedModel = Pick<Call, 'model' | 'digest'>
 
 /** Where a kept answer was found. */
 export type Where = 'memory' | 'redis'
@@ -112,10 +115,9 @@ export class AnswerCache {
     return kind === 'chat' && cache !== false
   }
 
-  /** Keeps an answer that a model has just given. @returns whether it is one to keep */
-  keep(key: string, model: string, answer: ChatAnswer): boolean {
+  /** Keeps an answer that a model has just given, as it was when it was asked. @returns whether it is one to keep */
+  keep(key: string, { model, digest = this.#deps.digestOf(model) }: AskedModel, answer: ChatAnswer): boolean {
     const { clock } = this.#deps.runtime
-    const digest = this.#deps.digestOf(model)
     const written = writeAnswer(answer, clock.nowMs(), digest)
     if (written === undefined) return false
     this.#memory.set(key, { written, writtenAtMs: clock.monotonicMs(), digest })
@@ -134,9 +136,10 @@ export class AnswerCache {
   }
 
   #replyFrom(key: string, entry: Entry | undefined, model: string, withinMs: number): Reply | undefined {
+    // Also where there is none: it is to be known when one is kept.
+    const digest = this.#deps.digestOf(model)
     if (entry === undefined) return undefined
     const ageMs = this.#deps.runtime.clock.monotonicMs() - entry.writtenAtMs
-    const digest = this.#deps.digestOf(model)
     const isOther = digest !== undefined && entry.digest !== undefined && entry.digest !== digest
     if (ageMs >= this.#keptMs || isOther) {
       this.#memory.delete(key)

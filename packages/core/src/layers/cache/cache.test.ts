@@ -90,6 +90,26 @@ describe('a question that was answered before', () => {
     await rig.time.runUntilIdle()
     expect(rig.runs).toHaveLength(2)
   })
+
+  it.each(['whoever asked first', 'who joined later'])(
+    'is another one when the tag changes while %s waits',
+    async (who) => {
+      const rig = createCacheRig()
+      rig.digests.set('llama3.2', 'd1')
+      const first = rig.ask()
+      await rig.time.advance(250)
+      rig.digests.set('llama3.2', 'd2')
+      if (who === 'who joined later') {
+        rig.ask()
+        first.controller.abort('left')
+      }
+      await rig.time.runUntilIdle()
+      expect(rig.runs).toHaveLength(1)
+      rig.ask()
+      await rig.time.runUntilIdle()
+      expect(rig.runs).toHaveLength(2)
+    },
+  )
 })
 
 describe('which calls are shared', () => {

@@ -31,7 +31,7 @@ export function createCache({ cache, degradeToCache }: CacheOptions, { answers, 
       if (degradeToCache) {
         context.defer((end) => {
           const own = end.kind === 'answered' ? answers.keyOf(call) : undefined
-          if (own !== undefined && end.kind === 'answered') answers.keep(own, call.model, end.answer)
+          if (own !== undefined && end.kind === 'answered') answers.keep(own, call, end.answer)
         })
       }
       return next(call, context)

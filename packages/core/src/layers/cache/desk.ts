@@ -122,7 +122,7 @@ export class Desk {
     context.defer((end) => {
       if (end.kind === 'answered' && joiner.hasAll) {
         // One of them is enough.
-        run.isKept ||= this.#answers.keep(key, call.model, end.answer)
+        run.isKept ||= this.#answers.keep(key, run.call, end.answer)
         this.#forget(runKey, run)
       }
       joiner.leave(undefined)

@@ -25,7 +25,8 @@ export class SharedRun {
   isKept = false
   /** The number of its first attempt; callers count on from theirs. */
   readonly firstAttempt: number
-  readonly #call: Call
+  /** What is asked, in the words of whoever asked first. */
+  readonly call: Call
   /** Of whoever asked first. */
   readonly #context: CallContext
   readonly #onOver: (run: SharedRun) => void
@@ -43,13 +44,12 @@ export class SharedRun {
   #isPulling = false
 
   /**
-   * @param call what is asked, once it begins.
    * @param onOver is called when there is nothing in it for anybody else.
    */
   constructor(call: Call, context: CallContext, onOver: (run: SharedRun) => void) {
     this.buffered = call.buffered
     this.firstAttempt = context.attempt
-    this.#call = call
+    this.call = call
     this.#context = context
     this.#startedAtMs = context.startedAtMs
     this.#patience = context.patience
@@ -106,7 +106,7 @@ export class SharedRun {
       emit: (news) => this.#tell(news),
       defer: (cleanup) => this.#cleanups.push(cleanup),
     }
-    next(this.#call, context).then(this.#onReply, this.#onFailure)
+    next(this.call, context).then(this.#onReply, this.#onFailure)
   }
 
   /** Fetches more, unless that is under way. */
