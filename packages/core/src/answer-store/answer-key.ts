@@ -8,25 +8,28 @@ const FORM = 1
 
 /**
  * What tells one question from another: a digest of everything that decides its answer, and of whose question it is. The
- * order of fields does not count, nor does what decides only how the model is loaded and the answer sent. It is the same
- * above and below `prepare`, so that a caller whose model is gone finds what was kept when it was there.
+ * order in which the request, its messages and its options name their fields does not count, nor does what decides only how
+ * the model is loaded and the answer sent. What is inside a field counts as it stands: the model reads tools, and writes the
+ * fields of a `format`, in the order in which they are given. It is the same above and below `prepare`, so that a caller
+ * whose model is gone finds what was kept when it was there.
  *
  * `undefined` for what cannot be written as JSON, which no backend is asked.
  *
  * @param isGuarded whether no prompt is cut in silence: then the size of the context decides nothing.
  */
 export function answerKey({ model, tenant, request }: Call, isGuarded: boolean): string | undefined {
-  const { stream: _stream, keep_alive: _keepAlive, options, truncate, model: named, ...asked } = request
-  const mayBeCut = !isGuarded || (truncate !== undefined && truncate !== false)
+  const { stream: _stream, keep_alive: _keepAlive, options, truncate, model: named, messages, ...asked } = request
+  const mayBeCut = !isGuarded || (truncate ?? false) !== false
   const deciding = Object.entries(options ?? {}).filter(([name]) => decides(name, mayBeCut))
-  const question = {
+  const question = sorted({
     ...asked,
     model: named ?? model,
+    messages: messages.map(sorted),
     ...(mayBeCut && { truncate }),
-    ...(deciding.length > 0 && { options: Object.fromEntries(deciding) }),
-  }
+    ...(deciding.length > 0 && { options: sorted(Object.fromEntries(deciding)) }),
+  })
   try {
-    return hash('sha256', JSON.stringify([FORM, tenant ?? null, question], sorted), 'base64url')
+    return hash('sha256', JSON.stringify([FORM, tenant ?? null, question]), 'base64url')
   } catch {
     return undefined
   }
@@ -48,10 +51,8 @@ function decides(option: string, mayBeCut: boolean): boolean {
   return !(LOAD_OPTIONS as readonly string[]).includes(option)
 }
 
-/** For `JSON.stringify`: the fields of every object in one order. */
-function sorted(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  const names = Object.keys(value)
-  if (names.length < 2) return value
-  return Object.fromEntries(names.toSorted().map((name) => [name, (value as Record<string, unknown>)[name]]))
+/** The same fields in one order. */
+function sorted(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const names = Object.keys(fields).toSorted()
+  return Object.fromEntries(names.map((name) => [name, fields[name]]))
 }
