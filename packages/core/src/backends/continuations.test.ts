@@ -2,6 +2,7 @@ import { createVirtualTime } from '@surefoot/testing'
 import { describe, expect, it } from 'vitest'
 
 import { readConfig } from '../config/read-config.ts'
+import { LoadOptions } from '../load-options.ts'
 import { AttemptFailure } from '../outcome/attempt-failure.ts'
 import type { Call, ContinueFrom } from '../service.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
@@ -255,6 +256,25 @@ describe('a proof that nobody waits for', () => {
     expect(rig.asked).toEqual([])
     await rig.answered('a', 10_000)
     expect(rig.can('a')).toBe('yes')
+  })
+
+  it('is not made, and so loads nothing, where the model is to be loaded with a larger context', async () => {
+    const rig = createRig()
+    const loadOptions = new LoadOptions(rig.time.clock)
+    rig.backend('a').loader = {
+      current: undefined,
+      want: () => {},
+      loading: () => undefined,
+      expectedMs: () => undefined,
+      loadOptions: (model) => loadOptions.of(model),
+      tooLarge: () => false,
+    }
+    loadOptions.grow('llama3.2', 8_192)
+    await rig.answered('a', 10_000)
+    expect(rig.asked).toEqual([])
+    rig.backend('a').lease('llama3.2').end({ kind: 'whole' })
+    await rig.answered('a', 10_000)
+    expect(rig.asked).not.toEqual([])
   })
 
   it('gives way between two of its requests, and is tried again after 2, 4, 8 … s', async () => {
