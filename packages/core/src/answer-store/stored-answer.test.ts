@@ -29,7 +29,7 @@ describe('a kept answer', () => {
     const stored = readAnswer(WRITTEN)!
     expect(stored).toMatchObject({ cachedAtMs: 1_000, digest: 'sha256:d' })
     expect(WRITTEN).not.toMatch(/run-1|served|attempts|resumed|variant|backend/)
-    const { how, body, backend } = replyFrom(stored)
+    const { how, body, backend } = replyFrom(stored)!
     expect([how, backend]).toEqual([{ served: 'cache', cachedAtMs: 1_000 }, ''])
     const delta = await body.next()
     expect(delta.value).toMatchObject({ text: 'Water is wet.', thinking: 'Hm.', toolCalls: ANSWER.message.tool_calls })
@@ -59,6 +59,11 @@ describe('a kept answer', () => {
     expect(writeAnswer({ ...ANSWER, ...more }, 1_000, undefined)).toBeUndefined()
   })
 
+  it('is none when it cannot be printed', () => {
+    const stored = readAnswer(WRITTEN)!
+    expect(replyFrom({ ...stored, final: { ...stored.final, eval_count: 1n as unknown as number } })).toBeUndefined()
+  })
+
   it('may be nothing but a call of a tool', () => {
     const message = { role: 'assistant', content: '', tool_calls: [{ function: { name: 'f' } }] }
     expect(readAnswer(writeAnswer({ ...ANSWER, message }, 1_000, undefined) as string)?.delta.message).toEqual(message)
@@ -73,6 +78,8 @@ describe('a kept answer', () => {
     ['no text', changed((value) => ({ ...value, delta: { ...value['delta'], message: {} } }))],
     ['text of another type', WRITTEN.replace('"Water is wet."', '{"html":"<script>"}')],
     ['no end', changed((value) => ({ ...value, final: { ...value['final'], done: false } }))],
+    ['a count that is none', changed((value) => ({ ...value, final: { ...value['final'], eval_count: 'many' } }))],
+    ['a time that no date can be', changed((value) => ({ ...value, cachedAtMs: 1e300 }))],
     ['another end', changed((value) => ({ ...value, final: { ...value['final'], done_reason: 'length' } }))],
   ])('is not read from %s', (_what, written) => {
     expect(readAnswer(written)).toBeUndefined()

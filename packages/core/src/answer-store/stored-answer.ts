@@ -21,11 +21,15 @@ export interface StoredAnswer {
   readonly digest?: string | undefined
 }
 
+/** The latest instant that a date can be. */
+const LAST_MS = 8.64e15
+
 const text = z.string()
+const number = z.number().optional()
 const base = { model: text, created_at: text }
 const storedSchema = z.object({
   form: z.literal(FORM),
-  cachedAtMs: z.number().nonnegative(),
+  cachedAtMs: z.number().min(0).max(LAST_MS),
   digest: text.optional(),
   delta: z.looseObject({
     ...base,
@@ -42,6 +46,12 @@ const storedSchema = z.object({
     message: z.looseObject({ role: text, content: z.literal('') }),
     done: z.literal(true),
     done_reason: z.literal('stop'),
+    total_duration: number,
+    load_duration: number,
+    prompt_eval_count: number,
+    prompt_eval_duration: number,
+    eval_count: number,
+    eval_duration: number,
   }),
 })
 
@@ -67,10 +77,14 @@ export function readAnswer(written: string): StoredAnswer | undefined {
   }
 }
 
-/** The answer once more, in Ollama's form. */
-export function replyFrom({ delta, final, cachedAtMs }: StoredAnswer): Reply {
-  const last: Final = { bytes: Buffer.from(JSON.stringify(final)), chunk: final }
-  return { backend: '', how: { served: 'cache', cachedAtMs }, body: new ReplayBody([WireDelta.printed(delta)], last) }
+/** The answer once more, in Ollama's form; `undefined` for what cannot be printed, as it is nested too deeply. */
+export function replyFrom({ delta, final, cachedAtMs }: StoredAnswer): Reply | undefined {
+  try {
+    const last: Final = { bytes: Buffer.from(JSON.stringify(final)), chunk: final }
+    return { backend: '', how: { served: 'cache', cachedAtMs }, body: new ReplayBody([WireDelta.printed(delta)], last) }
+  } catch {
+    return undefined
+  }
 }
 
 /** Thoughts alone are no answer. */
