@@ -194,6 +194,13 @@ describe.skipIf(!canRun)('how an answer came about, on the page', () => {
     expect(await bad.getAttribute('aria-pressed')).toBe('false')
   })
 
+  it('the whole name of a variant that is named like its model', async () => {
+    await askFor({ variant: 'voice/hf.co/teachers/calm:1b' })
+    expect(await turn().getByTestId('rating').textContent()).toContain(
+      'variant hf.co/teachers/calm:1b of the voice test',
+    )
+  })
+
   it('keeps one visitor with one variant, over a reload too', async () => {
     await askFor({})
     await page.reload()

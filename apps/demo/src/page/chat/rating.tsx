@@ -27,7 +27,8 @@ export function Rating({ variant, onRate }: RatingProps): ReactNode {
       setSays('It did not arrive: press again.')
     }
   }
-  const [experiment, arm] = variant.split('/')
+  // The arm may be named like its model, and such names have slashes of their own.
+  const [experiment, ...arm] = variant.split('/')
   return (
     <div className="rating" role="group" aria-label="Was this a good answer?" data-testid="rating">
       <span>Was this a good answer?</span>
@@ -44,7 +45,7 @@ export function Rating({ variant, onRate }: RatingProps): ReactNode {
         </button>
       ))}
       <small>
-        variant {arm} of the {experiment} test
+        variant {arm.join('/')} of the {experiment} test
         {says !== '' && <b>{says}</b>}
       </small>
     </div>
