@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { BoundedMap } from './bounded-map.ts'
@@ -21,6 +22,38 @@ describe('a map with a bound', () => {
     expect([...map.keys()]).toEqual(['a', 'b', 'c'])
     map.set('d', { busy: false })
     expect([...map.keys()]).toEqual(['a', 'b', 'd'])
+  })
+
+  it('has another look at what had to be kept when nothing else is left', () => {
+    const map = new BoundedMap<string, { busy: boolean }>(2, ({ busy }) => !busy)
+    const first = { busy: true }
+    map.set('a', first).set('b', { busy: true }).set('c', { busy: true })
+    expect([...map.keys()]).toEqual(['a', 'b', 'c'])
+    first.busy = false
+    map.set('d', { busy: true })
+    expect([...map.keys()]).toEqual(['b', 'c', 'd'])
+  })
+
+  it('forgets the oldest in any order of new and known names', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(12), { maxLength: 200 }), (keys) => {
+        const map = new BoundedMap<number, boolean>(5)
+        for (const key of keys) map.set(key, true)
+        expect([...map.keys()]).toEqual([...new Set(keys.toReversed())].slice(0, 5).toReversed())
+      }),
+    )
+  })
+
+  it('is as quick when it is full', () => {
+    const map = new BoundedMap<number, boolean>(100_000)
+    const timeOf = (from: number): number => {
+      const before = process.cpuUsage().user
+      for (let key = from; key < from + 100_000; key++) map.set(key, true)
+      return process.cpuUsage().user - before
+    }
+    const filling = timeOf(0)
+    // Walking over the places of what was forgotten took a hundred times as long.
+    expect(timeOf(100_000)).toBeLessThan(30 * filling)
   })
 
   it('stays within its bound for any number of names', () => {
