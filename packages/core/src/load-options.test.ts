@@ -32,6 +32,14 @@ describe('the options that a model is loaded with', () => {
     expect(options.unify('llama3.2', undefined)).toEqual({ num_ctx: 16_384 })
   })
 
+  it('nobody else gets a number that no Ollama can count to', () => {
+    const options = new LoadOptions(createVirtualTime().clock)
+    expect(options.unify('llama3.2', { num_ctx: 1e300 })).toEqual({})
+    expect(options.unify('llama3.2', { num_thread: 1e300 })).toEqual({ num_thread: 1e300 })
+    expect(options.unify('llama3.2', { num_ctx: 8_192 })).toEqual({ num_ctx: 8_192 })
+    expect(options.of('llama3.2')).toEqual({ num_ctx: 8_192 })
+  })
+
   it('a small context is not forced on who names none: the default is at least 4096', () => {
     const options = new LoadOptions(createVirtualTime().clock)
     expect(options.unify('llama3.2', { num_ctx: 2_048 })).toEqual({ num_ctx: 2_048 })

@@ -24,6 +24,8 @@ export const LOAD_OPTIONS = [
 ] as const
 /** The context that a request gets which names none, at least; with much memory Ollama takes more. */
 const SMALLEST_DEFAULT_CTX = 4_096
+/** llama.cpp counts in 32 bits. */
+const MOST_OF_AN_OPTION = 2 ** 31 - 1
 /** Models remembered at the most; names come from callers. */
 const MOST_MODELS = 1_000
 /** A context for which memory did not suffice is tried once more after so long: whatever took the memory may be gone. */
@@ -198,9 +200,14 @@ function isUnified(name: string, value: unknown, tooLargeCtx: number): boolean {
 }
 
 function isContextSize(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0
+  return isWhole(value) && value > 0
+}
+
+/** A larger one turns into another number on its way into Ollama, and would do so for all callers. */
+function isWhole(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= MOST_OF_AN_OPTION
 }
 
 function isPlain(value: unknown): value is number | boolean {
-  return typeof value === 'boolean' || (typeof value === 'number' && Number.isInteger(value))
+  return typeof value === 'boolean' || isWhole(value)
 }
