@@ -11,11 +11,13 @@ import { Impatience } from './impatience.ts'
 import { measuredLease } from './measured-lease.ts'
 import { ModelQueue } from './model-queue.ts'
 import { NotFree } from '../../outcome/not-free.ts'
+import { Overdue } from './overdue.ts'
+import type { Refuse } from './overdue.ts'
 import { Patience } from './patience.ts'
 import { pick } from './pick.ts'
 import type { Pick as Picked } from './pick.ts'
-import { prepareModel } from './prepare-model.ts'
-import { cameTooLate, notReady, queueTimeout } from './refusals.ts'
+import { prepareModel, tellLoading } from './prepare-model.ts'
+import { cameTooLate, notReady } from './refusals.ts'
 import { Waiting } from './waiting.ts'
 import type { Applicant } from './waiting.ts'
 
@@ -41,6 +43,7 @@ export class Dispatcher {
   readonly #options: DispatchOptions
   readonly #patience: Patience
   readonly #impatience: Impatience
+  readonly #overdue: Overdue
   readonly #runtime: Runtime
   readonly #onWait: () => void
   /** The empty ones are kept for what they measured, but not for every name that was ever asked for. */
@@ -61,10 +64,9 @@ export class Dispatcher {
     this.#patience = new Patience(fleet, options)
     this.#runtime = runtime
     this.#onWait = onWait
-    this.#impatience = new Impatience(fleet, this.#patience, {
-      refuse: (queue, waiting, error) => this.#refuse(queue, waiting, error),
-      onMissed: onWait,
-    })
+    const refuse: Refuse = (queue, waiting, error) => this.#refuse(queue, waiting, error)
+    this.#impatience = new Impatience(fleet, this.#patience, { refuse, onMissed: onWait })
+    this.#overdue = new Overdue(fleet, this.#patience, refuse)
     this.#alarm = new Alarm(runtime, () => this.#pump())
     fleet.onChange(() => this.#pump())
   }
@@ -163,8 +165,7 @@ export class Dispatcher {
     const loading = prepareModel(queue, usable)
     const { eligible } = waiting.applicant
     if (this.#impatience.turnsAway(queue, waiting, usable, nowMs)) return
-    const giveUpAtMs =
-      this.#patience.giveUpAtMs(queue, standing.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
+    const giveUpAtMs = this.#patience.givesUpAtMs(queue, waiting, standing.notReadySinceMs, nowMs)
     if (nowMs >= giveUpAtMs) {
       this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
       return
@@ -227,8 +228,8 @@ export class Dispatcher {
     queue.sawLoad(isLoading(usable, queue.model), nowMs)
     const wasReady = queue.notReadySinceMs === undefined
     queue.notReadySinceMs = usable.length > 0 || queue.length === 0 ? undefined : (queue.notReadySinceMs ?? nowMs)
-    let dueAtMs = Math.min(this.#impatience.refuse(queue, usable, nowMs), this.#refuseOverdue(queue, usable, nowMs))
-    for (const waiting of queue.choosy) dueAtMs = Math.min(dueAtMs, this.#standBy(queue, waiting, nowMs))
+    let dueAtMs = Math.min(this.#impatience.refuse(queue, usable, nowMs), this.#overdue.refuse(queue, usable, nowMs))
+    for (const waiting of queue.choosy) dueAtMs = Math.min(dueAtMs, this.#overdue.standBy(queue, waiting, nowMs))
     if (queue.length === queue.choosy.size) return dueAtMs
     const loading = prepareModel(queue, usable)
     queue.sawLoad(loading !== undefined, nowMs)
@@ -238,32 +239,6 @@ export class Dispatcher {
       queue.tellPlaces(nowMs, slotsOf(usable, queue.model))
     }
     return Math.min(dueAtMs, this.#patience.usableAtMs(queue, usable, nowMs))
-  }
-
-  /**
-   * One that may not go everywhere waits for less than the others do: for a backend, or a load, of its own. Returns when
-   * time alone will change something for it.
-   */
-  #standBy(queue: ModelQueue, waiting: Waiting, nowMs: number): number {
-    const { model } = queue
-    const { eligible } = waiting.applicant
-    const usable = this.#fleet.usable(model, eligible)
-    const sinceMs = waiting.notReadySinceMs
-    waiting.notReadySinceMs = usable.length > 0 ? undefined : (sinceMs ?? nowMs)
-    const giveUpAtMs =
-      this.#patience.giveUpAtMs(queue, waiting.notReadySinceMs, nowMs, eligible)?.(waiting) ?? Number.POSITIVE_INFINITY
-    const overdueAtMs = this.#patience.overdueAtMs(queue, waiting, usable)
-    if (nowMs >= giveUpAtMs) this.#refuse(queue, waiting, notReady(this.#fleet, model, nowMs))
-    else if (nowMs >= overdueAtMs) this.#refuse(queue, waiting, queueTimeout(model, nowMs - waiting.sinceMs))
-    else {
-      const loading = prepareModel(queue, usable)
-      if (loading !== undefined) tellLoading(waiting, loading, model)
-      else if ((sinceMs === undefined) !== (waiting.notReadySinceMs === undefined)) {
-        queue.tellPlace(waiting, queue.placeOf(waiting), slotsOf(usable, model))
-      }
-      return Math.min(giveUpAtMs, overdueAtMs, this.#patience.usableAtMs(queue, usable, nowMs, eligible))
-    }
-    return Number.POSITIVE_INFINITY
   }
 
   /** Who goes now, and where; `undefined` when nobody can. */
@@ -278,25 +253,6 @@ export class Dispatcher {
     return undefined
   }
 
-  /** Returns when the next one of those who may go everywhere has waited too long, for a slot or for a backend. */
-  #refuseOverdue(queue: ModelQueue, usable: readonly Backend[], nowMs: number): number {
-    const giveUpAtMs = this.#patience.giveUpAtMs(queue, queue.notReadySinceMs, nowMs)
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const waiting of queue) {
-      if (waiting.isChoosy) continue
-      const untilMs = giveUpAtMs?.(waiting) ?? Number.POSITIVE_INFINITY
-      const overdueAtMs = this.#patience.overdueAtMs(queue, waiting, usable)
-      if (nowMs >= untilMs) this.#refuse(queue, waiting, notReady(this.#fleet, queue.model, nowMs))
-      else if (nowMs >= overdueAtMs) this.#refuse(queue, waiting, queueTimeout(queue.model, nowMs - waiting.sinceMs))
-      else {
-        nextMs = Math.min(nextMs, untilMs, overdueAtMs)
-        // First come, first overdue.
-        if (giveUpAtMs === undefined) break
-      }
-    }
-    return nextMs
-  }
-
   #refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void {
     if (queue.remove(waiting)) waiting.applicant.refuse(error)
   }
@@ -308,8 +264,4 @@ export class Dispatcher {
 
 function byOldest(a: ModelQueue, b: ModelQueue): number {
   return (a.oldest?.arrival ?? 0) - (b.oldest?.arrival ?? 0)
-}
-
-function tellLoading(waiting: Waiting, backend: Backend, model: string): void {
-  waiting.tellLoading(backend.name, backend.loading(model)?.expectedMs)
 }

@@ -4,6 +4,7 @@ import { hasBetter, leavesAtMs, leavesAtOnce, whyItLeaves } from './call-patienc
 import type { Outlook } from './call-patience.ts'
 import { slotsOf } from './capacity.ts'
 import type { ModelQueue } from './model-queue.ts'
+import type { Refuse } from './overdue.ts'
 import type { Patience } from './patience.ts'
 import { prepareModel } from './prepare-model.ts'
 import type { Waiting } from './waiting.ts'
@@ -13,7 +14,7 @@ const MISSED_MS = 30_000
 
 /** What it does to those who wait. */
 export interface ImpatienceDeps {
-  refuse(queue: ModelQueue, waiting: Waiting, error: unknown): void
+  readonly refuse: Refuse
   /** A call went another way as no backend was usable. */
   onMissed(): void
 }

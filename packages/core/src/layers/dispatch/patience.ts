@@ -36,6 +36,12 @@ export class Patience {
       : (waiting) => Math.max(downSinceMs, waiting.callSinceMs) + patienceMs
   }
 
+  /** The same for one call, which may not go everywhere; infinity while a backend is usable. */
+  givesUpAtMs(queue: ModelQueue, waiting: Waiting, notReadySinceMs: number | undefined, nowMs: number): number {
+    const untilMs = this.giveUpAtMs(queue, notReadySinceMs, nowMs, waiting.applicant.eligible)
+    return untilMs?.(waiting) ?? Number.POSITIVE_INFINITY
+  }
+
   /** Nobody waits for a model that no backend has; it would have to be pulled. */
   #patienceMs(model: string, nowMs: number): number {
     const { backends } = this.#fleet

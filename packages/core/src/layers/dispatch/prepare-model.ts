@@ -1,5 +1,6 @@
 import type { Backend } from '../../backends/backend.ts'
 import type { ModelQueue } from './model-queue.ts'
+import type { Waiting } from './waiting.ts'
 
 /** How long a load takes where none was seen yet. */
 const UNKNOWN_LOAD_MS = 30_000
@@ -61,4 +62,9 @@ function isWorthIt(queue: ModelQueue, ready: readonly Backend[], absent: Backend
   const slots = ready.reduce((sum, backend) => sum + backend.slots.sizeOf(queue.model), 0)
   const waitMs = queue.expectedWaitMs(queue.length, slots) ?? 0
   return waitMs > (absent.expectedLoadMs(queue.model) ?? UNKNOWN_LOAD_MS)
+}
+
+/** Tells a call that its model is being loaded there. */
+export function tellLoading(waiting: Waiting, backend: Backend, model: string): void {
+  waiting.tellLoading(backend.name, backend.loading(model)?.expectedMs)
 }
