@@ -105,7 +105,8 @@ export class SilentCuts {
     // Where it has grown since this one was sent, what is in memory now is not what it was read with.
     const isOld = named === undefined && this.#ladder.current(model) !== undefined
     const given = isOld ? undefined : (named ?? (await this.#contexts.loaded(backend, model, signal)))
-    const available = given === undefined ? undefined : Math.min(given, most ?? Number.POSITIVE_INFINITY)
+    const largest = most ?? Number.POSITIVE_INFINITY
+    const available = given !== undefined ? Math.min(given, largest) : count >= largest ? largest : undefined
     if (!wasCut({ count, context: available, messages: request.messages, bytes, bytesPerToken })) return undefined
     const needed = Math.max(expected, (available ?? count) + 1)
     return { model, needed, isEstimate: true, room, available: available ?? count, named, signal }
