@@ -8,6 +8,10 @@ import type { Exchange } from '../wire/exchange.ts'
 import type { CapabilityCheck, SeenRequest } from './capability-check.ts'
 import type { Report } from './violation.ts'
 
+/** Versions that cannot refuse a prompt that is too long; and when it is known at the latest that one is among them. */
+const KNOWS_NOT = /^0\.12\.[0-5]$/
+const FOUND_OUT_MS = 60_000
+
 /** What I11 goes by. */
 export interface CacheChecksDeps {
   readonly config: Pick<
@@ -93,11 +97,13 @@ export class CacheChecks implements CapabilityCheck {
   #areTwo(seen: SeenRequest, other: SeenRequest): void {
     if (seen.exchange.ended || other.exchange.ended) return
     const [call, first] = [seen.call as CallRecord, other.call as CallRecord]
-    const { calls, report } = this.#deps
+    const { calls, report, nowMs } = this.#deps
     // A load that it began goes on without it.
     if (calls.waitingFor(first) === undefined) return
     const sinceMs = Math.min(call.startedMs, first.startedMs)
     if ((this.#letDownAtMs.get(call.key) ?? -1) >= sinceMs) return
+    // Only where a prompt can be refused is a stream gone on with, and that is found out by the first calls.
+    if (nowMs() < FOUND_OUT_MS && KNOWS_NOT.test(seen.ollama.options.version)) return
     // On another rung a call is treated otherwise.
     if (call.question.model !== first.question.model || call.leftRungs.length + first.leftRungs.length > 0) return
     if (this.#hasLostPatience(call) || this.#hasLostPatience(first)) return

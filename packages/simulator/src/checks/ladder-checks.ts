@@ -15,6 +15,8 @@ const BACK_WITHIN_MS = 2_000
 const MISSED_MS = 20_000
 /** Whatever else befell a backend may still be held against it for so long. */
 const HELD_AGAINST_MS = 180_000
+/** With so little memory an answer may be gone before its time. */
+const FEW_BYTES = 1_000_000
 /** How long Ollama keeps a model by itself. */
 const USUAL_KEEP_ALIVE_MS = 300_000
 /** What ends as if it had never been. */
@@ -25,7 +27,14 @@ const LEAVES_NOTHING =
 export interface LadderChecksDeps {
   readonly config: Pick<
     Config,
-    'degradeModels' | 'degradeToCache' | 'fallbackMessage' | 'patienceMs' | 'model' | 'earlyClose' | 'experiments'
+    | 'degradeModels'
+    | 'degradeToCache'
+    | 'cacheMaxBytes'
+    | 'fallbackMessage'
+    | 'patienceMs'
+    | 'model'
+    | 'earlyClose'
+    | 'experiments'
   >
   readonly calls: CallBook
   readonly ollamas: readonly ModelledOllama[]
@@ -43,6 +52,8 @@ export class LadderChecks implements CapabilityCheck {
   readonly #deps: LadderChecksDeps
   /** Since when nothing is wrong with a backend. */
   readonly #wellSinceMs: number[]
+  /** Until when what befell it may be held against it. */
+  readonly #heldUntilMs: number[] = []
   /** When calls were last sent away from a model as no backend was there. */
   readonly #missedAtMs = new Map<string, number[]>()
   /** Backends that one call at a time may try: it may have to load the model first. */
@@ -77,8 +88,9 @@ export class LadderChecks implements CapabilityCheck {
     }
     if (served === 'degraded') return
     if (reason === 'CONTEXT_OVERFLOW') wrong('a prompt that is too long cannot be talked over')
-    // Which variant another caller's answer is from cannot be told from here.
-    if (served === 'fallback' && config.degradeToCache && config.experiments.length === 0 && hasOlder(call, rungs)) {
+    // Neither which variant another caller's answer is from nor what had to make room can be told from here.
+    const isTold = config.experiments.length === 0 && config.cacheMaxBytes > FEW_BYTES
+    if (served === 'fallback' && config.degradeToCache && isTold && hasOlder(call, rungs)) {
       wrong('there was an older answer')
     }
   }
@@ -98,7 +110,7 @@ export class LadderChecks implements CapabilityCheck {
   befell(what: string, backend: number): void {
     const { ollamas, soon, nowMs } = this.#deps
     const untilMs = nowMs() + HELD_AGAINST_MS
-    if (!LEAVES_NOTHING.test(what) && ollamas[backend] !== undefined) this.#wellSinceMs[backend] = untilMs
+    if (!LEAVES_NOTHING.test(what) && ollamas[backend] !== undefined) this.#heldUntilMs[backend] = untilMs
     soon(() => this.#look())
   }
 
@@ -118,7 +130,7 @@ export class LadderChecks implements CapabilityCheck {
     for (const [index, ollama] of ollamas.entries()) {
       const sinceMs = this.#wellSinceMs[index] as number
       if (!hasModel(ollama, rung) || atMs - sinceMs < BACK_WITHIN_MS) continue
-      if (this.#probed.has(ollama.options.url)) continue
+      if (this.#probed.has(ollama.options.url) || atMs < (this.#heldUntilMs[index] ?? 0)) continue
       const wasMissed = missed.some((eachMs) => eachMs >= sinceMs - MISSED_MS && eachMs <= sinceMs + BACK_WITHIN_MS / 2)
       if (!this.isWell && !(wasMissed && config.earlyClose)) continue
       const forMs = Math.round(atMs - sinceMs)

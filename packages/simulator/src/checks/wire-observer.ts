@@ -80,7 +80,7 @@ export class WireObserver {
     const isFirst = id !== undefined && (call?.seen ?? 0) === 0 && request?.isContinued !== true
     this.#breakers.dispatched(ollama.options.url, exchange, isFirst)
     this.loads.dispatched(exchange, ollama)
-    if (request === undefined) return note('request', index, exchange.path)
+    if (request === undefined) return note('request', index, requestWords(exchange))
     const seen: SeenRequest = { exchange, request, call, ollama }
     if (id === undefined) note(request.isCopy ? 'copy' : 'request', index, requestWords(exchange))
     else this.#attempt(id, seen, index)

@@ -92,7 +92,9 @@ export class Runner {
   enter(job: Job): void {
     this.#expire()
     if (this.#phase === 'loaded' && job.loadOptions !== this.#loadOptions && this.isIdle) this.#outgrow()
-    if (this.#phase === 'loaded' && job.loadOptions === this.#loadOptions) this.#admit(job)
+    // Behind one that needs it loaded anew all others wait, as the real one takes them in order.
+    const isNext = this.#waiting.length === 0
+    if (this.#phase === 'loaded' && job.loadOptions === this.#loadOptions && isNext) this.#admit(job)
     else {
       this.#waiting.push(job)
       this.tryLoad()
@@ -110,7 +112,9 @@ export class Runner {
     }
     remove(this.#line, job)
     const wasLoader = this.#waiting[0] === job
-    if (remove(this.#waiting, job) && wasLoader && this.#stopLoading !== undefined) {
+    if (!remove(this.#waiting, job)) return
+    this.#admitFitting()
+    if (wasLoader && this.#stopLoading !== undefined) {
       this.#stopLoading()
       this.#deps.onBrokenOff(job.exchange, this.#loadingSinceMs)
       this.#forget()
@@ -171,6 +175,13 @@ export class Runner {
   /** It leaves memory to make room; only when idle. */
   evict(): void {
     this.#forget()
+  }
+
+  /** Whoever stood behind one that needed it loaded anew, and is the next now. */
+  #admitFitting(): void {
+    while (this.#phase === 'loaded' && this.#waiting[0]?.loadOptions === this.#loadOptions) {
+      this.#admit(this.#waiting.shift() as Job)
+    }
   }
 
   #admit(job: Job): void {
