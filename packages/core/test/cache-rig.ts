@@ -5,6 +5,7 @@ import { createVirtualTime } from '@surefoot/testing'
 
 import { AnswerCache } from '../src/answer-store/answer-cache.ts'
 import { MemoryStore } from '../src/answer-store/memory-store.ts'
+import type { SecondLevel } from '../src/answer-store/second-level.ts'
 import { readConfig } from '../src/config/read-config.ts'
 import type { SurefootConfig } from '../src/config/config.ts'
 import { AnswerBuilder } from '../src/create-answer.ts'
@@ -86,6 +87,7 @@ export interface AskOptions {
 export function createCacheRig(
   given: SurefootConfig = {},
   script: Script | ((call: Call, nth: number) => Script) = {},
+  second?: SecondLevel,
 ) {
   const time = createVirtualTime()
   const config = readConfig({ cache: true, ...given })
@@ -97,6 +99,7 @@ export function createCacheRig(
     runtime: time,
     telemetry,
     memory: new MemoryStore(config.cacheMaxBytes),
+    second,
     digestOf: (model) => digests.get(model),
   })
   const runs: { call: Call; context: CallContext; cutAtMs?: number; pulled: number; ends: CallEnd[] }[] = []

@@ -272,6 +272,20 @@ describe('a question that is being answered', () => {
     expect(rig.runs[0]!.context.signal.aborted).toBe(true)
   })
 
+  it('is let go of by who leaves at any moment of the look into the second level', async () => {
+    for (let turns = 0; turns < 20; turns++) {
+      const second = { isUp: true, get: async () => undefined, set: () => {}, close: async () => {} }
+      const rig = createCacheRig({}, {}, second)
+      const caller = rig.ask()
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      caller.controller.abort('left')
+      await rig.time.runUntilIdle()
+      expect([turns, caller.error, caller.text]).toEqual([turns, 'left', ''])
+      for (const { context } of rig.runs) expect(context.signal.aborted).toBe(true)
+      expect([caller.listeners(), rig.time.pendingTimers]).toEqual([0, 0])
+    }
+  })
+
   it('is not held up by a slow reader, who still gets it all', async () => {
     const rig = createCacheRig()
     const slow = rig.ask({ readMs: 10_000 })

@@ -51,6 +51,8 @@ export class Desk {
     const mayBeElsewhere = kept === undefined && this.#answers.hasSecond && !this.#runs.has(runKey)
     if (mayBeElsewhere) kept = (await this.#fromElsewhere(asked)) ?? this.#fromMemory(asked)
     if (kept !== undefined) return kept
+    // Whoever left just now would not be heard any more.
+    context.signal.throwIfAborted()
     let seat = this.#sit(asked, this.#runs.get(runKey))
     if (seat.isFirst) seat.run.begin(this.#next)
     this.#answers.tell(context.id, { result: seat.isFirst ? 'miss' : 'joined' })
