@@ -1,8 +1,12 @@
+import { SurefootError } from '@surefoot/protocol'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 
 import { BROKEN, TEXT, createCacheRig } from './cache-rig.ts'
 import type { Caller } from './cache-rig.ts'
+
+/** What the queue says when it turns a run away. */
+const FULL = new SurefootError({ code: 'QUEUE_FULL', message: 'full' })
 
 /** Something that happens after so many milliseconds. */
 const happening = fc.oneof(
@@ -48,7 +52,7 @@ it('whoever stays is answered whole by one run, whoever leaves is let go, and no
 })
 
 it('runs that break or are refused fail only for who read along, and never twice for the same answer', async () => {
-  const fate = fc.constantFrom('whole', 'whole', 'breaks', 'fails')
+  const fate = fc.constantFrom('whole', 'whole', 'breaks', 'fails', 'refused')
   await fc.assert(
     fc.asyncProperty(
       fc.array(happening, { minLength: 1, maxLength: 20 }),
@@ -56,6 +60,7 @@ it('runs that break or are refused fail only for who read along, and never twice
       async (happenings, fates) => {
         const rig = createCacheRig({}, (_call, nth) => {
           const how = fates[nth - 1] ?? 'whole'
+          if (how === 'refused') return { refuses: FULL }
           return how === 'whole' ? {} : { breaksAfter: how === 'breaks' ? 2 : 0 }
         })
         const callers: { caller: Caller; buffered: boolean }[] = []
@@ -70,11 +75,12 @@ it('runs that break or are refused fail only for who read along, and never twice
           const { text, error } = caller
           if (error === undefined) expect(text).toBe(TEXT)
           else expect(TEXT.startsWith(text)).toBe(true)
-          expect([undefined, 'left', BROKEN]).toContain(error)
+          expect([undefined, 'left', BROKEN, FULL]).toContain(error)
           // A body below this layer that breaks here is one that `retry` has given up: half of it is never shown as whole.
           if (buffered && error === BROKEN) expect(['', 'Water is']).toContain(text)
         }
         expect(rig.time.pendingTimers).toBe(0)
+        expect(callers.map(({ caller }) => caller.listeners())).toEqual(callers.map(() => 0))
         for (const { ends } of rig.runs) expect(ends).toHaveLength(1)
       },
     ),
