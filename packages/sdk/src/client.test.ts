@@ -98,6 +98,13 @@ test('all options of both forms reach the server', async () => {
   expect(fake.calls[2]?.input).toEqual({ ...BODY, model: 'other' })
 })
 
+test.each([null, 'warm', 7])('options that are none (%j) come out of the run as wrong input', async (options) => {
+  const refusal = { code: 'INVALID_REQUEST', message: 'The options must be an object.' }
+  await expect(client.chat('Hi', options as never)).rejects.toMatchObject(refusal)
+  await expect(client.run('Hi', options as never).answer).rejects.toMatchObject(refusal)
+  expect(fake.calls).toEqual([])
+})
+
 test('headers are made anew for each request, and a function that fails is named', async () => {
   await using guarded = await createServer({ surefoot: fake, port: 0, keys: ['key-2'] })
   let calls = 0

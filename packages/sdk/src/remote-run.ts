@@ -25,11 +25,15 @@ export interface RemoteRunDeps {
 
 /** Makes the `run` of a client. It never throws: also a wrong input comes out of the run. */
 export function createRemoteRun(deps: RemoteRunDeps): (input: ChatInput, options?: CallOptions) => Run {
-  return (input, options = {}) => {
+  return (input, given = {}) => {
+    // Callers in JavaScript pass null, and other things.
+    const isWrong = typeof given !== 'object' || given === null
+    const options: CallOptions = isWrong ? {} : given
     const id = isRunId(options.runId) ? options.runId : deps.runtime.newId()
     let scope: Scope | undefined
     const execute = async (sink: RunSink): Promise<ChatAnswer> =>
       await deps.track(async () => {
+        if (isWrong) throw new SurefootError({ code: 'INVALID_REQUEST', message: 'The options must be an object.' })
         // The server's run takes the same id, so that its log and this run speak of one.
         const wireInput = inputToWire(input, { ...options, runId: id })
         using opened = openScope(options, deps.runtime)
