@@ -142,7 +142,11 @@ describe('the mentor without a backend', () => {
     await parts.ollama.fault({ kind: 'status', status: 400, message: 'the input length exceeds the context length' })
     const response = await postJson(`${parts.demo.url}/api/mentor/chat/`, { message: 'A very long question' })
     expect(response.status).toBe(422)
-    expect(await response.json()).toEqual({ success: false, error: expect.stringContaining('context') as string })
+    expect(await response.json()).toEqual({
+      success: false,
+      error: expect.stringContaining('context') as string,
+      details: expect.stringContaining('shorten the conversation') as string,
+    })
   })
 
   it('stops the generation when the caller leaves', async () => {
