@@ -4,7 +4,7 @@ import { abortable } from '../runtime/abortable.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { Member } from './member.ts'
-import { canonicalModel, psSchema } from './model-lists.ts'
+import { canonicalModel, psSchema, versionSchema } from './model-lists.ts'
 import { postWhole } from './post-whole.ts'
 import type { Roster } from './roster.ts'
 import { promptCareOf } from './prompt-care.ts'
@@ -29,6 +29,7 @@ export class ModelContexts {
     MOST_MODELS,
   )
   readonly #asking = new Map<string, Promise<number | undefined>>()
+  readonly #askingCare = new Map<Member, Promise<PromptCare | undefined>>()
   readonly #cares = new WeakMap<Member, { readonly version: string; readonly care: PromptCare }>()
 
   constructor(roster: Roster, runtime: Runtime) {
@@ -75,8 +76,23 @@ export class ModelContexts {
 
   /** The same; finds the version out where it is not known. */
   async findCareOf(backend: string): Promise<PromptCare | undefined> {
-    if (this.careOf(backend) === undefined) await this.#member(backend)?.health.recheck()
-    return this.careOf(backend)
+    const member = this.#member(backend)
+    if (member === undefined) return undefined
+    return this.#careOf(member) ?? (await this.#askCareOf(member))
+  }
+
+  /** Its version alone, once however many ask: its health would take lists and a second socket. */
+  #askCareOf(member: Member): Promise<PromptCare | undefined> {
+    let asking = this.#askingCare.get(member)
+    if (asking === undefined) {
+      asking = member.connection.calls
+        .json('/api/version')
+        .then((answer) => this.#learnCare(member, versionSchema.parse(answer).version))
+        .catch(() => undefined)
+        .finally(() => this.#askingCare.delete(member))
+      this.#askingCare.set(member, asking)
+    }
+    return asking
   }
 
   /** The least careful of all backends, as far as their versions are known. */
@@ -93,12 +109,14 @@ export class ModelContexts {
   /** By the last version it told: one that cannot be reached for a while is the same as before. */
   #careOf(member: Member): PromptCare | undefined {
     const version = member.health.last?.version
-    let known = this.#cares.get(member)
-    if (version !== undefined && known?.version !== version) {
-      known = { version, care: promptCareOf(version) }
-      this.#cares.set(member, known)
-    }
-    return known?.care
+    const known = this.#cares.get(member)
+    return version === undefined || known?.version === version ? known?.care : this.#learnCare(member, version)
+  }
+
+  #learnCare(member: Member, version: string): PromptCare {
+    const care = promptCareOf(version)
+    this.#cares.set(member, { version, care })
+    return care
   }
 
   async #ask(model: string): Promise<number | undefined> {
