@@ -33,7 +33,8 @@ async function startTwo(config: SurefootConfig) {
 
 describe('a backend that hangs, beside one that answers', () => {
   it('the second attempt answers once, the first one is cancelled and its slot stays taken for a while', async () => {
-    await using two = await startTwo({ hedge: true, hedgeDelayMs: 100 })
+    // So long the slot stays taken too; less would be over on a busy machine before it is looked at.
+    await using two = await startTwo({ hedge: true, hedgeDelayMs: 800 })
     const { first, second, surefoot } = two
     await first.fault(faults.hang())
     await second.fault(faults.hang())
