@@ -44,6 +44,14 @@ describe('a count shows a cut', () => {
     expect(wasCut({ ...prompt, context: undefined })).toBe(true)
   })
 
+  it('also when the model was loaded anew with a larger context before anybody looked', () => {
+    const messages = [message(9_000)]
+    const prompt = { count: CONTEXT, messages, bytes: bytesOf(messages), bytesPerToken: BYTES_PER_TOKEN }
+    expect(wasCut({ ...prompt, context: 2 * CONTEXT })).toBe(true)
+    // A text of long words, and a whole one that fills half a context.
+    expect(wasCut({ ...prompt, bytesPerToken: 6, context: 2 * CONTEXT })).toBe(false)
+  })
+
   it('that of a whole prompt does not, whether it is dense or not, as long as it leaves room', () => {
     const random = createSeededRandom(3)
     for (let prompt = 0; prompt < 2_000; prompt++) {

@@ -18,6 +18,8 @@ const WORDS_AROUND = 16
 const SPREAD = 1.5
 /** A count so near to what is expected is not looked at twice. */
 const NEAR = 1.05
+/** No text has so many fewer tokens than is to be expected. */
+const FAR = 2
 const ROUND = 512
 
 /**
@@ -34,8 +36,9 @@ export function wasCut({ count, context, messages, bytes, bytesPerToken }: Count
   const unlikelihood = (size: number): number => Math.abs(Math.log(Math.max(1, size) / count / bytesPerToken))
   const ofWhole = unlikelihood(left)
   if (ofWhole <= Math.log(NEAR)) return false
-  // Whoever sets a context sets a round number.
-  if (context === undefined && count % ROUND === 0 && count * bytesPerToken < left) return true
+  // Whoever sets a context sets a round number. A context that was looked up later may be that of another load.
+  const isFarLess = count * bytesPerToken * (context === undefined ? 1 : FAR) < left
+  if (count % ROUND === 0 && isFarLess) return true
   for (const message of messages.slice(0, -1)) {
     if (message.role === 'system') continue
     const size = Buffer.byteLength(JSON.stringify(message))
