@@ -29,20 +29,34 @@ const NEXT: Readonly<Record<Breaker['state'], readonly Breaker['state'][]>> = {
 }
 /** The first piece of a probe's answer closes the breaker; it may have come in pieces itself. */
 const FIRST_PIECES = 3
-/** A stream that is to be gone on with may have its place in the row a while before the first request that shows it. */
+/**
+ * A stream that is to be gone on with may have its place in the row a while before the first request that shows it. Where
+ * there is another way to answer, calls follow each other fast enough for a whole row of failures meanwhile.
+ */
 const HELD_MS = 1_000
 
 /** I6: what each breaker says, held against what goes over the wire. */
 export class BreakerChecks {
   readonly #threshold: number
   readonly #nowMs: () => number
+  readonly #graceMs: number
   readonly #report: Report
   readonly #soon: (work: () => void) => void
   readonly #breakers = new Map<string, Breaker>()
 
-  /** @param soon does something once all that happens now has happened: a failure is told before its exchange has ended. */
-  constructor(threshold: number, nowMs: () => number, report: Report, soon: (work: () => void) => void) {
+  /**
+   * @param soon does something once all that happens now has happened: a failure is told before its exchange has ended.
+   * @param hasLadder there is another way to answer than the model that was asked for
+   */
+  constructor(
+    threshold: number,
+    hasLadder: boolean,
+    nowMs: () => number,
+    report: Report,
+    soon: (work: () => void) => void,
+  ) {
     this.#threshold = threshold
+    this.#graceMs = hasLadder ? HELD_MS : 0
     this.#nowMs = nowMs
     this.#report = report
     this.#soon = soon
@@ -107,7 +121,7 @@ export class BreakerChecks {
       breaker.dueAtMs = undefined
       return false
     }
-    breaker.dueAtMs ??= this.#nowMs() + HELD_MS
+    breaker.dueAtMs ??= this.#nowMs() + this.#graceMs
     return this.#nowMs() >= breaker.dueAtMs
   }
 
