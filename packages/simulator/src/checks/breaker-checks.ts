@@ -31,7 +31,7 @@ const NEXT: Readonly<Record<Breaker['state'], readonly Breaker['state'][]>> = {
 const FIRST_PIECES = 3
 /**
  * A stream that is to be gone on with may have its place in the row a while before the first request that shows it. Where
- * there is another way to answer, calls follow each other fast enough for a whole row of failures meanwhile.
+ * there are many models on different backends, calls follow each other fast enough for a whole row of failures meanwhile.
  */
 const HELD_MS = 1_000
 
@@ -46,17 +46,17 @@ export class BreakerChecks {
 
   /**
    * @param soon does something once all that happens now has happened: a failure is told before its exchange has ended.
-   * @param hasLadder there is another way to answer than the model that was asked for
+   * @param hasCapabilities more may go on than calls for one model or two
    */
   constructor(
     threshold: number,
-    hasLadder: boolean,
+    hasCapabilities: boolean,
     nowMs: () => number,
     report: Report,
     soon: (work: () => void) => void,
   ) {
     this.#threshold = threshold
-    this.#graceMs = hasLadder ? HELD_MS : 0
+    this.#graceMs = hasCapabilities ? HELD_MS : 0
     this.#nowMs = nowMs
     this.#report = report
     this.#soon = soon

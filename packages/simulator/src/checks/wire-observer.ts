@@ -47,7 +47,7 @@ export class WireObserver {
     this.#deps = deps
     const asksAgain = config.contextGuard && calls.isMarked
     this.#attempts = new AttemptChecks({ ...config, slots, asksAgain }, nowMs, report)
-    this.#breakers = new BreakerChecks(config.breakerThreshold, config.degradeModels.length > 0, nowMs, report, soon)
+    this.#breakers = new BreakerChecks(config.breakerThreshold, calls.isMarked, nowMs, report, soon)
     this.loads = new LoadChecks(config.timeoutMs, nowMs, report)
     const hasOneLine = config.degradeModels.length === 0 && config.experiments.length === 0
     this.queues = new QueueChecks(nowMs, report, soon, hasOneLine)
