@@ -40,7 +40,7 @@ export function fitPrompt(request: ModelRequest, model: ModelOptions | undefined
 }
 
 /** Words are tokens; so many characters make one in a text as the callers' are. */
-export function tokensOf(text: string): number {
+function tokensOf(text: string): number {
   let tokens = 1
   for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) === 0x20) tokens++
   return tokens
