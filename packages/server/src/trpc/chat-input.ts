@@ -74,6 +74,9 @@ const optionFields = {
 
 const optionsSchema = z.looseObject(optionFields)
 
+/** A body names its model itself. */
+const BESIDE_A_BODY: ReadonlySet<string> = new Set(Object.keys(optionFields).filter((name) => name !== 'model'))
+
 const messageSchema = z.object(
   {
     message: z.string('message must be a string').refine((text) => text.trim() !== '', 'message must not be empty'),
@@ -98,34 +101,10 @@ export function inputToCall(input: ChatStreamProcedureInput): [input: ChatInput,
     const { message, ...options } = input
     return [message, options]
   }
-  const {
-    system,
-    temperature,
-    deadlineMs,
-    buffered,
-    resume,
-    cache,
-    priority,
-    tenant,
-    affinityKey,
-    stickyKey,
-    ...more
-  } = input
-  const { runId, ...body } = more
-  const options = {
-    system,
-    temperature,
-    deadlineMs,
-    buffered,
-    resume,
-    cache,
-    priority,
-    tenant,
-    affinityKey,
-    stickyKey,
-    runId,
-  }
-  return [body as ChatRequest, options]
+  const entries = Object.entries(input)
+  const options: CallOptions = Object.fromEntries(entries.filter(([name]) => BESIDE_A_BODY.has(name)))
+  const body = Object.fromEntries(entries.filter(([name]) => !BESIDE_A_BODY.has(name)))
+  return [body as unknown as ChatRequest, options]
 }
 
 function parse(value: unknown): ChatStreamProcedureInput {
