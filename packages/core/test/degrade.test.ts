@@ -344,7 +344,7 @@ it('after close() nothing of it is left', async () => {
     house.big.url,
     `
     const image = { messages: [{ role: 'user', content: 'x', images: ['aGk='] }] }
-    const calls = Array.from({ length: 8 }, (_, n) => surefoot.chat(n % 2 === 0 ? image : String(n), { deadlineMs: 200 + 50 * n }))
+    const calls = Array.from({ length: 8 }, (_, n) => surefoot.chat(n % 2 === 0 ? image : String(n), { deadlineMs: 2500 + 100 * n }))
     console.log([...new Set((await Promise.all(calls)).map(({ served }) => served))].join())
     await surefoot.close()
     await new Promise((resolve) => setImmediate(resolve))
