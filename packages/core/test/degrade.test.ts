@@ -215,8 +215,10 @@ describe('a model that is busy', () => {
     const all = await Promise.all(Array.from({ length: 3 }, (_, n) => timed(surefoot.chat(`${n}`))))
     for (const [answer, tookMs] of all) {
       expect(answer).toMatchObject({ served: 'degraded', reason: 'QUEUE_TIMEOUT', model: SMALL })
-      expect(tookMs).toBeLessThan(600)
+      expect(tookMs).toBeLessThan(3_000)
     }
+    // At once, not after the patience.
+    expect(Math.min(...all.map(([, tookMs]) => tookMs))).toBeLessThan(600)
     expect((await busy).failure).toBeUndefined()
   })
 
