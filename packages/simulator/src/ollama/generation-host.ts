@@ -27,7 +27,7 @@ export function createGenerationHost(
       ollama.counts.tokens++
       if (!listening) ollama.counts.tokensForNobody++
     },
-    fit: (request) => fitPrompt(request, words.modelOf(request.model), ollama.options.version),
+    fitOf: (request) => fitPrompt(request, words.modelOf(request.model), ollama.options.version),
     nowMs: () => process.nowMs,
   }
 }

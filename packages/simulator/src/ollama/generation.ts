@@ -37,7 +37,7 @@ export interface GenerationHost {
   echoes(request: ModelRequest): boolean
   made(listening: boolean): void
   /** How its prompt fits; `undefined` where windows are not modelled. */
-  fit(request: ModelRequest): Fit | undefined
+  fitOf(request: ModelRequest): Fit | undefined
   ended(generation: Generation): void
   /** The runner of this model has died under it. */
   crashed(runner: Runner, text: string): void
@@ -107,7 +107,7 @@ export class Generation implements Job {
     this.#running = true
     this.#startedMs = this.#host.nowMs()
     this.exchange.onLeave = () => this.#onLeave()
-    const fit = this.#host.fit(this.#request)
+    const fit = this.#host.fitOf(this.#request)
     if (fit?.kind === 'refused') return this.#host.later(READ_MS, () => this.#refuse(fit.text))
     if (fit?.kind === 'cut') this.exchange.wasCut = true
     this.#promptTokens = fit?.tokens ?? USUAL_PROMPT
