@@ -29,6 +29,9 @@ function browserPublicDir(): string {
   return publicDir
 }
 
+/** Files that hold bounds on the clock of one process: beside others they would measure those. */
+const clockTests = ['packages/core/test/abort.test.ts', 'packages/core/test/degrade.test.ts']
+
 const nodeProject = {
   resolve: { conditions: [...conditions, 'node'] },
   ssr: { resolve: { conditions: [...conditions, 'node'] } },
@@ -36,7 +39,20 @@ const nodeProject = {
     ...shared,
     name: 'node',
     include: ['{packages,apps}/*/{src,test}/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', browserTests],
+    exclude: ['**/node_modules/**', '**/dist/**', browserTests, ...clockTests],
+  },
+}
+
+/** After all the others, one at a time. */
+const clockProject = {
+  ...nodeProject,
+  test: {
+    ...nodeProject.test,
+    name: 'clock',
+    include: clockTests,
+    exclude: ['**/node_modules/**'],
+    maxWorkers: 1,
+    sequence: { groupOrder: 1 },
   },
 }
 
@@ -84,6 +100,7 @@ export default defineConfig({
     passWithNoTests: true,
     projects: [
       nodeProject,
+      clockProject,
       ...(globSync(typeTests, { cwd: root }).length === 0 ? [] : [typesProject]),
       ...(findChromium() === undefined ? [] : [browserProject()]),
     ],

@@ -82,17 +82,12 @@ describe('a model whose backends are gone', () => {
     expect(await surefoot.chat('before')).toMatchObject({ served: 'model', model: BIG, backend: big.url })
     await surefoot.chat('before', { model: SMALL })
     await big.fault(faults.refuse())
-    const times: number[] = []
     for (let call = 0; call < 10; call++) {
       const [answer, tookMs] = await timed(surefoot.chat(`call ${call}`))
-      times.push(tookMs)
       expect(answer).toMatchObject({ served: 'degraded', model: SMALL, backend: small.url, reason: expect.any(String) })
       expect(answer.message.content).toBe(answerTo(`call ${call}`))
+      expect(tookMs).toBeLessThan(500)
     }
-    times.sort((a, b) => a - b)
-    expect(times[5]).toBeLessThan(500)
-    // Far from the 10 s of patience, also on a busy machine.
-    expect(times[9]).toBeLessThan(3_000)
     const { text, events } = await read(surefoot, 'streamed')
     expect(text).toBe(answerTo('streamed'))
     expect(events.at(-1)).toMatchObject({ type: 'finish', answer: { served: 'degraded', reason: 'BREAKER_OPEN' } })
@@ -215,10 +210,8 @@ describe('a model that is busy', () => {
     const all = await Promise.all(Array.from({ length: 3 }, (_, n) => timed(surefoot.chat(`${n}`))))
     for (const [answer, tookMs] of all) {
       expect(answer).toMatchObject({ served: 'degraded', reason: 'QUEUE_TIMEOUT', model: SMALL })
-      expect(tookMs).toBeLessThan(3_000)
+      expect(tookMs).toBeLessThan(600)
     }
-    // At once, not after the patience.
-    expect(Math.min(...all.map(([, tookMs]) => tookMs))).toBeLessThan(600)
     expect((await busy).failure).toBeUndefined()
   })
 
